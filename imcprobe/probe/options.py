@@ -1,0 +1,47 @@
+"""How to probe: one frozen value, the same for every target of a scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imcprobe.errors import UsageError
+
+# How long a name may take to resolve: resolv.conf's own default is 5 s and two attempts.
+RESOLVE_TIMEOUT = 10.0
+# How long QUIT waits for its 221. A server that is slower has been asked politely enough.
+QUIT_TIMEOUT = 1.5
+# Addresses of one name that are tried, inside one connect limit.
+MAX_ADDRESSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """Limits in seconds, and what to send.
+
+    `connect_timeout` bounds the TCP connection, `greeting_timeout` the whole greeting counted
+    from the connection (long, because the IMS resolves the client's name before it greets,
+    Q258745), `deadline` one target in all. `concurrency` is the number of targets in flight.
+    `quit` sends QUIT and waits shortly for the 221. `ehlo` sends EHLO first, under `helo_name` or
+    the address literal of the own socket. `family` restricts names to addresses of IP version 4
+    or 6. `watch_connect` measures the connect time, at the cost of one more event a target.
+    """
+
+    concurrency: int = 1024
+    connect_timeout: float = 5.0
+    greeting_timeout: float = 30.0
+    deadline: float = 60.0
+    quit: bool = True
+    ehlo: bool = False
+    helo_name: str | None = None
+    family: int | None = None
+    watch_connect: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("connect_timeout", "greeting_timeout", "deadline"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise UsageError(f"{name} {value!r}: a number of seconds above 0 is needed.")
+        if self.concurrency < 1:
+            raise UsageError(f"concurrency {self.concurrency!r}: at least 1 is needed.")
+        if self.family not in (None, 4, 6):
+            raise UsageError(f"family {self.family!r}: 4, 6 or None is needed.")

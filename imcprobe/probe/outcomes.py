@@ -1,0 +1,40 @@
+"""Operating system errors -> statuses: the one table between errno's words and ours."""
+
+from __future__ import annotations
+
+import errno
+
+from imcprobe.model import Status
+
+_STATUS_OF = {
+    errno.ECONNREFUSED: Status.CONNECTION_REFUSED,
+    errno.ECONNRESET: Status.CONNECTION_RESET,
+    errno.ECONNABORTED: Status.CONNECTION_RESET,
+    errno.EPIPE: Status.CONNECTION_RESET,
+    errno.ETIMEDOUT: Status.CONNECTION_TIMEOUT,
+    errno.ENETUNREACH: Status.UNREACHABLE,
+    errno.EHOSTUNREACH: Status.UNREACHABLE,
+    errno.ENETDOWN: Status.UNREACHABLE,
+    errno.EHOSTDOWN: Status.UNREACHABLE,
+    errno.EACCES: Status.UNREACHABLE,  # a broadcast address
+    errno.EPERM: Status.UNREACHABLE,  # a local packet filter
+    errno.EINVAL: Status.UNREACHABLE,  # a link-local address without zone
+    errno.EADDRNOTAVAIL: Status.UNREACHABLE,  # no own address of that kind, e.g. IPv6 switched off
+    errno.EAFNOSUPPORT: Status.UNREACHABLE,
+    errno.EPROTONOSUPPORT: Status.UNREACHABLE,
+    errno.ENOPROTOOPT: Status.UNREACHABLE,
+    errno.EPROTO: Status.UNREACHABLE,
+}
+
+# This machine has run out of something: the target is not to blame and is tried again.
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+def status_of(code: int | None) -> Status:
+    """The status that an errno stands for."""
+    return _STATUS_OF.get(code or 0, Status.UNKNOWN_ERROR)
+
+
+def name_of(code: int | None) -> str:
+    """`ECONNREFUSED` for 111: the same on every system and in every language."""
+    return errno.errorcode.get(code or 0, f"error {code}")
