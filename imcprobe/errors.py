@@ -1,11 +1,11 @@
 """What imcprobe raises. A remote host never causes one: what it does is data (`model.Status`).
 
-    ImcprobeError                    something the caller can mend; str() is one clear line
-    ├── UsageError                   what was asked for makes no sense            (exit 2)
-    │   └── TargetError              text that is no target; says where and what next
-    ├── InputError                   a file that cannot be read or understood      (exit 3)
-    ├── OutputError                  a file that cannot be written                 (exit 3)
-    └── ReplyError                   bytes that are no SMTP reply (RFC 5321, 4.2)
+ImcprobeError                    something the caller can mend; str() is one clear line
+├── UsageError                   what was asked for makes no sense            (exit 2)
+│   └── TargetError              text that is no target; says where and what next
+├── InputError                   a file that cannot be read or understood      (exit 3)
+├── OutputError                  a file that cannot be written                 (exit 3)
+└── ReplyError                   bytes that are no SMTP reply (RFC 5321, 4.2)
 """
 
 from __future__ import annotations

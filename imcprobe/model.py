@@ -1,8 +1,7 @@
 """The values everyone shares: frozen, slotted, without behaviour that needs the outside.
 
-`Observation` is what was seen, `Identification` what it means, `Result` the two together. What
-is seen is never changed by what is concluded, so that stored observations can be judged again
-when the tables grow.
+`Observation` is what was seen, `Identification` what it means, `Result` the two together; what
+is seen stays as it is, so that stored observations can be judged again when the tables grow.
 """
 
 from __future__ import annotations
@@ -125,12 +124,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A row of the table: a build and what it is.
+    """A row of the table.
 
     `name` is what a user reads ("Exchange Server 5.5 Service Pack 3"), `version` the product's
-    ("5.5", "4.0a"), `service_pack` the last one that the build is known to include ("SP3"; None
-    for the release without one), `source` the article or evidence, `note` what else a reader
-    must know.
+    ("5.5", "4.0a"), `service_pack` the last one that the build is known to include (None for none),
+    `source` the article or evidence, `note` what else a reader must know.
     """
 
     name: str

@@ -9,12 +9,19 @@ and a backslash itself as `\\`, so that `restore` gives the bytes back.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 
 # Letters by their category, blank to the eye: Hangul fillers (Unicode, Default_Ignorable_Code_Point)
 # and the empty braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_LONGEST_QUOTE = 80
+# So much of a file tells UTF-16: every other byte of plain text is zero then.
+_LOOK = 256
+# Characters below are remembered by the table: the alphabets, and no more than a stranger could fill.
+_REMEMBERED = 0x3000
+_UNDECODED = range(0xDC80, 0xDD00)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(\\))")
 
 
@@ -27,7 +34,7 @@ def safe(data: bytes | bytearray | str) -> str:
     text = data if isinstance(data, str) else data.decode("utf-8", "surrogateescape")
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
-    return "".join(map(_shown, text))
+    return text.translate(_TABLE)
 
 
 def restore(text: str) -> bytes:
@@ -37,6 +44,48 @@ def restore(text: str) -> bytes:
     b'\\ \x1b \xff'
     """
     return b"".join(_bytes_of(text))
+
+
+def shortened(text: str) -> str:
+    """What a user or a file wrote, safe and not too long."""
+    return safe(clip(text, _LONGEST_QUOTE))
+
+
+def quoted(text: str) -> str:
+    """The same in quotes, for a message."""
+    return f'"{shortened(text)}"'
+
+
+class _Table(dict[int, str]):
+    """What each character is shown as, found out when it is first met; rare ones are not remembered."""
+
+    def __missing__(self, code: int) -> str:
+        shown = _shown(chr(code))
+        if code < _REMEMBERED or code in _UNDECODED:
+            self[code] = shown
+        return shown
+
+
+def to_bytes(text: str) -> bytes:
+    """Encode any text: a lone surrogate was a byte that is no UTF-8, or came out of JSON."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    """The text of a file as editors and shells write it: UTF-8 or UTF-16, with or without a BOM.
+
+    Bytes that are neither become lone surrogates, which `safe` shows and `to_bytes` gives back.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    start = data[:_LOOK]
+    for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
+        if zeros and zeros.count(0) * 2 > len(zeros):
+            return data.decode(encoding, "replace")
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def clip(text: str, limit: int) -> str:
@@ -49,15 +98,7 @@ def _shown(char: str) -> str:
         return r"\\"
     if char.isprintable() and char not in _INVISIBLE and unicodedata.category(char) not in {"Mn", "Me"}:
         return char
-    return "".join(f"\\x{byte:02x}" for byte in _encoded(char))
-
-
-def _encoded(char: str) -> bytes:
-    # A lone surrogate is either a byte that was no UTF-8 (surrogateescape) or came out of JSON.
-    try:
-        return char.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return char.encode("utf-8", "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in to_bytes(char))
 
 
 def _bytes_of(text: str) -> list[bytes]:
@@ -69,3 +110,6 @@ def _bytes_of(text: str) -> list[bytes]:
         at = found.end()
     parts.append(text[at:].encode())
     return parts
+
+
+_TABLE = _Table()

@@ -1,0 +1,188 @@
+"""From a greeting's text to the product that it names, the host in it, and the number as written.
+
+Nothing is concluded here about a build: that is `builds` and `identify`. All patterns run over text
+whose length the reader has bounded, and none of them can backtrack further than a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+
+from imcprobe.fingerprint.builds import BUILDS, product_of
+from imcprobe.knowledge.greetings import PATTERNS, Pattern
+from imcprobe.model import Build, Family
+
+# Longer than any build; what a server writes in its place is kept to this length.
+MAX_VERSION = 64
+EXCHANGE = frozenset({Family.EXCHANGE_IMS, Family.EXCHANGE_IMC})
+"""The families whose greetings carry a build of the table."""
+
+_BLANKS = re.compile(r"[ \t\v\f]+")
+_LINE_ENDS = re.compile(r" ?[\r\n]+ ?")
+_FOLDED = re.compile(r"\r?\n[ \t]+")
+
+# What may stand between the product's name and its number, and the number, in or out of brackets:
+# `5.5.2650.21`, `2650.21`, `Build 2650.21`, `Version 5.5 (Build 2650.21)`, `5.0.XXXX.0`. A number ends
+# at a blank or at punctuation; anything else in it, a digit that is not ASCII above all, spoils it.
+_NUMBER = re.compile(
+    r"(?P<words>[ :,]{0,3}[(\[]?(?:,? ?v(?:ersion)?:? ?)?"
+    r"(?:(?P<product>[0-9]\.[0-9])(?: ?[(\[] ?| ))?(?:,? ?build:? ?)?)"
+    r"(?P<number>[0-9X][^ \t\n()\[\]{},;:<>=/|\"'-]{0,999})(?P<end>.*)",
+    re.ASCII | re.IGNORECASE,
+)
+# A build further on in the line, for words that nobody foresaw.
+_LATER = re.compile(
+    r"(?<![^ (\[,;:=-])(?:[0-9]\.[0-9]\.)?[0-9]{3,5}\.[0-9]{1,5}(?=[ )\],;:>/|-]|\.?(?:[ \n]|$))", re.ASCII
+)
+_OPENS = re.compile(r"[(\[]")
+_PLAIN_WORDS = frozenset({"", " ", "(", " ("})
+_HEADER_WORDS = " version "
+# No build of any Exchange Server has fewer than three digits: 5.5 alone is a product, not build 5.
+_LEAST_BUILD = 100
+_KNOWN_BUILDS = frozenset(row.build.build for row in BUILDS)
+
+# The first word is a host when it looks like one: an address literal, or a name with a dot, or any
+# name before the words that follow a host in greetings. A lost blank before Microsoft is Microsoft's own.
+_HOST = re.compile(
+    r"(?![245]\.[0-9]{1,3}\.[0-9]{1,3}(?: |$))"  # an enhanced status code (RFC 3463)
+    r"(?P<host>\[[0-9a-z:.]{2,64}\]|[a-z0-9_](?:[a-z0-9_.-]{0,253}?[a-z0-9_])?)"
+    r"(?P<next>\.? ?microsoft (?:esmtp mail|exchange)"
+    r"|\.? (?:e?smtp|microsoft|service ready)\b|\.?(?:[ ,\n]|$))",
+    re.ASCII | re.IGNORECASE,
+)
+# A host has at most 255 characters (RFC 5321, 4.5.3.1.2); behind it come the words that tell it from others.
+_MAX_LINE_START = 300
+_NO_HOSTS = frozenset({"esmtp", "smtp", "microsoft"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The pattern that won, and what it found.
+
+    `rest` is the line behind the product's name, `opened` whether that stands in a bracket, `ended`
+    whether the line has its end, `at_end` whether the text is over without one.
+    """
+
+    pattern: Pattern
+    host: str | None
+    version: str | None
+    rest: str
+    opened: bool
+    ended: bool
+    at_end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as written: `text` bounded, `build` what it is, None when it is none or may be cut off.
+
+    `words` stand between the product's name and the number; `closed` is False when the number is the
+    last thing before the text's end.
+    """
+
+    text: str
+    words: str
+    closed: bool
+    build: Build | None
+
+    def is_plain(self, *, header: bool) -> bool:
+        """Whether it stands behind the product's name as it does in documents."""
+        words = self.words.casefold()
+        return words in _PLAIN_WORDS or (header and words == _HEADER_WORDS)
+
+
+def normalise(text: str) -> str:
+    """Make runs of blanks one blank, and line ends plain."""
+    return _LINE_ENDS.sub("\n", _BLANKS.sub(" ", text)).lstrip(" \n")
+
+
+def unfold(text: str) -> str:
+    """Join the lines of a folded mail header (RFC 5322, 2.2.3)."""
+    return _FOLDED.sub(" ", text)
+
+
+def recognise(text: str, *, headers: bool) -> Found | None:
+    """Find the most specific pattern that any line of the normalised `text` fits.
+
+    With `headers` mail headers count too: for text that carries no reply code.
+    """
+    small = text.casefold()
+    nameless: Found | None = None
+    for pattern in PATTERNS:
+        if pattern.word not in small or (pattern.header and not headers):
+            continue
+        for found in map(partial(_found, pattern, text), pattern.regex.finditer(text)):
+            if pattern.family not in EXCHANGE:
+                return nameless or found
+            # A line that names the product without a number gives way to one with it.
+            number = read_number(found.rest, opened=found.opened, ended=found.ended)
+            if number is not None and (number.build is not None or not number.closed):
+                return found
+            nameless = nameless or found
+    return nameless
+
+
+def host_of(line: str) -> str | None:
+    """The host that a normalised line of a greeting begins with, None when it begins otherwise."""
+    found = _HOST.match(line)
+    if found is None or found["host"].casefold() in _NO_HOSTS:
+        return None
+    named = "." in found["host"] or found["host"].startswith("[")
+    return found["host"] if named or found["next"].strip(" ,.\n") else None
+
+
+def read_number(rest: str, *, opened: bool, ended: bool) -> Number | None:
+    """Read the build behind a product's name; `opened` and `ended` as in `Found`.
+
+    >>> read_number(" Version 5.5 (Build 2650.21)) ready", opened=True, ended=True).build
+    Build(major=5, minor=5, build=2650, revision=21)
+    """
+    found = _NUMBER.match(rest)
+    number = None if found is None else _number(found, opened=opened, ended=ended)
+    if number is None or (number.build is None and number.closed):
+        later = _LATER.search(rest)
+        build = None if later is None else _build(later[0], "")
+        if later is not None and build is not None and product_of(build) is not None:
+            return Number(later[0], rest[: later.start()], closed=True, build=build)
+    return number
+
+
+def _number(found: re.Match[str], *, opened: bool, ended: bool) -> Number:
+    number, product = found["number"].rstrip("."), found["product"]
+    closed = bool(found["end"]) or (ended and not opened and not _OPENS.search(found["words"]))
+    # "Version 5.5 (Build 5.5.2650.21)" says the product twice.
+    text = number if product is None or number.startswith(f"{product}.") else f"{product}.{number}"
+    words = found["words"]
+    return Number(text[:MAX_VERSION], words, closed, _build(text, words) if closed else None)
+
+
+def _build(text: str, words: str) -> Build | None:
+    try:
+        build = Build.parse(text)
+    except ValueError:
+        return None
+    if build.major is not None:
+        return build
+    # A number alone may be a year: it counts behind "Build", or when the table has it.
+    alone = build.revision is None and "build" not in words.casefold() and build.build not in _KNOWN_BUILDS
+    return None if alone or build.build < _LEAST_BUILD else build
+
+
+def _found(pattern: Pattern, text: str, found: re.Match[str]) -> Found:
+    groups = found.groupdict()
+    start = text.rfind("\n", 0, found.start()) + 1
+    host = groups["host"] if "host" in groups else host_of(text[start : start + _MAX_LINE_START])
+    version, rest = groups.get("version"), groups.get("rest") or ""
+    name = text[found.start() : found.end() - len(rest)]
+    opened, ended = name.count("(") > name.count(")"), text.startswith("\n", found.end())
+    return Found(
+        pattern,
+        host,
+        version and version.rstrip(".")[:MAX_VERSION],
+        rest,
+        opened,
+        ended,
+        found.end() == len(text),
+    )

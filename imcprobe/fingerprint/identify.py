@@ -1,0 +1,262 @@
+"""From what was seen to what it means: pure, so that stored observations can be judged again.
+
+`identify` takes a greeting as bytes or text, however it was stored; `conclude` an observation,
+with the strictness that a live connection deserves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from imcprobe.errors import ReplyError
+from imcprobe.fingerprint.builds import Finding, lookup, next_service_pack
+from imcprobe.fingerprint.ehlo import with_ehlo
+from imcprobe.fingerprint.greeting import (
+    EXCHANGE,
+    Found,
+    Number,
+    host_of,
+    normalise,
+    read_number,
+    recognise,
+    unfold,
+)
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_single, parse_reply
+from imcprobe.knowledge.lifecycle import BUILD_RANGES, CPE, SUPPORT
+from imcprobe.model import (
+    Build,
+    Caveat,
+    Confidence,
+    Family,
+    Identification,
+    Match,
+    Observation,
+    Result,
+    Status,
+)
+from imcprobe.safetext import to_bytes
+
+if TYPE_CHECKING:
+    from imcprobe.knowledge.greetings import Pattern
+
+# Greetings of one scan are few: servers of one kind differ by their host alone.
+_REMEMBERED = 512
+
+_GREETING = 220
+_FIRST_REFUSAL = 400
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_CODED_LINE = re.compile(r"([2-5][0-9][0-9])([ -]|(?=\s|$))(.*)", re.ASCII | re.DOTALL)
+_SMTP_WORD = re.compile(r"\be?smtp\b", re.ASCII | re.IGNORECASE)
+# How other protocols begin to speak; a code has three digits.
+_OTHER_PROTOCOL = re.compile(r"HTTP/|SSH-|\+OK\b|-ERR\b|\* (?:OK|BYE|PREAUTH)\b|[0-9]{4}", re.ASCII)
+_PREFIX = re.compile(r"([0-9]\.[0-9])(?:\.|$)", re.ASCII)
+_FIRM = frozenset({Match.EXACT, Match.AMBIGUOUS, Match.DOCUMENTED})
+# What places a build behind one service pack.
+_LEVELLED = frozenset({Match.EXACT, Match.DOCUMENTED, Match.BETWEEN})
+_DOUBTFUL = frozenset(
+    {Caveat.UNDOCUMENTED_FORM, Caveat.UNUSUAL_WORDING, Caveat.PREFIX_DISAGREES, Caveat.TRUNCATED}
+)
+_UNSURE = frozenset({Caveat.NO_REVISION, Caveat.FROM_HEADER})
+
+
+def identify(greeting: bytes | str) -> Identification | None:
+    """Say what a greeting, or a line of a mail header, tells of its server; None when it is no SMTP.
+
+    Takes what is stored: the reply code may be missing, blanks may stand before it. Text without a
+    line end counts as possibly cut off at its end. Never raises, whatever the bytes.
+
+    >>> identify("220 mx.example.com Microsoft Exchange Internet Mail Service 5.0.1460.8 ready").build
+    '5.0.1460.8'
+    """
+    data = to_bytes(greeting) if isinstance(greeting, str) else bytes(greeting)
+    return _identify(data[:MAX_REPLY_BYTES])
+
+
+def conclude(seen: Observation) -> Result:
+    """Add to an observation what its bytes mean: nothing but a whole reply counts on a live connection."""
+    if seen.source == "text":
+        return Result(seen, identify(seen.greeting))
+    if seen.status in (Status.SUCCESS, Status.APPLICATION_ERROR):
+        found = _of_reply(seen.greeting)
+        return Result(seen, with_ehlo(found, seen.ehlo) if found is not None and seen.ehlo else found)
+    if seen.status is Status.PROTOCOL_ERROR:
+        return Result(seen, None)
+    return Result(seen, _of_part(seen.greeting))
+
+
+def _of_reply(data: bytes) -> Identification | None:
+    if is_single(data):  # the usual case, ten times as fast
+        return _identify(data)
+    try:
+        parsed = parse_reply(data)
+    except ReplyError:
+        return None
+    if parsed is None:
+        return None
+    length = parsed[1]
+    found = _identify(data[:length])
+    return found if len(data) == length or found is None else _doubted(found, Caveat.EARLY_DATA)
+
+
+def _of_part(data: bytes) -> Identification | None:
+    """What the whole lines of an unfinished greeting say."""
+    whole = data[: data.rfind(b"\n") + 1]
+    if not whole.startswith(b"220"):
+        return None
+    found = _identify(whole)
+    if found is None:
+        return None
+    return replace(_doubted(found, Caveat.TRUNCATED), confidence=Confidence.LOW)
+
+
+def _doubted(found: Identification, caveat: Caveat) -> Identification:
+    return replace(found, caveats=_in_order({*found.caveats, caveat}))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _identify(data: bytes) -> Identification | None:
+    text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
+    code, lines = _reply_text(text)
+    if code is None:
+        return _named(normalise(unfold(text)), coded=False)
+    if code >= _FIRST_REFUSAL:
+        return _refused(normalise(lines))
+    return _named(normalise(lines), coded=True) if code == _GREETING else None
+
+
+def _reply_text(text: str) -> tuple[int | None, str]:
+    """The code of the reply that `text` begins with, and its text without codes; without one, all of it."""
+    code: str | None = None
+    said: list[str] = []
+    for line in _LINE.findall(text):
+        found = _CODED_LINE.fullmatch(line)
+        if found is None or code not in (None, found[1]):
+            break
+        code = found[1]
+        said.append(found[3])
+        if found[2] != "-":
+            break
+    return (None, text) if code is None else (int(code), "".join(said))
+
+
+def _named(text: str, *, coded: bool) -> Identification | None:
+    if not coded and _OTHER_PROTOCOL.match(text):
+        return None
+    found = recognise(text, headers=not coded)
+    if found is None:
+        is_smtp = coded or _SMTP_WORD.search(text) is not None
+        return Identification(Family.SMTP, host=host_of(text)) if is_smtp else None
+    if found.pattern.family is None:
+        return None
+    if found.pattern.family in EXCHANGE:
+        return _exchange(found, found.pattern.family)
+    cut = found.version is not None and found.at_end
+    return Identification(
+        found.pattern.family,
+        found.pattern.product,
+        build=found.version,
+        confidence=Confidence.LOW if cut else found.pattern.confidence,
+        caveats=(Caveat.TRUNCATED,) if cut else (),
+        host=found.host,
+    )
+
+
+def _refused(text: str) -> Identification:
+    """A refusal: whatever its text names is a hint, no more."""
+    found = recognise(text, headers=False)
+    if found is None:
+        return Identification(Family.REFUSED, confidence=Confidence.LOW, host=host_of(text))
+    product = found.pattern.product or ("Exchange Server" if found.pattern.family in EXCHANGE else None)
+    return Identification(
+        Family.REFUSED, product, build=found.version, confidence=Confidence.LOW, host=found.host
+    )
+
+
+def _exchange(found: Found, family: Family) -> Identification:
+    number = read_number(found.rest, opened=found.opened, ended=found.ended)
+    build = None if number is None else number.build
+    finding = _finding(number, build, header=found.pattern.header)
+    caveats = _in_order({*finding.caveats, *_wording(found, number, build, finding)})
+    product = finding.product
+    return Identification(
+        family,
+        "Exchange Server" if product is None else f"Exchange Server {product}",
+        build=_shown(number, build, finding),
+        match=finding.match,
+        releases=finding.releases,
+        below=finding.below,
+        above=finding.above,
+        confidence=_confidence(finding.match, caveats),
+        caveats=caveats,
+        host=found.host,
+        cpe=_cpe(finding),
+        support=None if product is None else SUPPORT[product],
+        superseded_by=_superseded_by(finding, build),
+    )
+
+
+def _finding(number: Number | None, build: Build | None, *, header: bool) -> Finding:
+    if build is not None:
+        return lookup(build, header=header)
+    caveats = () if number is None or number.closed else (Caveat.TRUNCATED,)
+    prefix = _PREFIX.match(number.text) if number else None
+    known = prefix is not None and prefix[1] in BUILD_RANGES
+    return Finding(prefix[1] if prefix and known else None, Match.NONE, caveats=caveats)
+
+
+def _shown(number: Number | None, build: Build | None, finding: Finding) -> str | None:
+    if build is None:
+        return None if number is None else number.text
+    if build.prefix is None and finding.product is not None:
+        major, minor = map(int, finding.product.split("."))
+        build = replace(build, major=major, minor=minor)
+    return str(build)
+
+
+def _wording(found: Found, number: Number | None, build: Build | None, finding: Finding) -> set[Caveat]:
+    """Doubts that come from the words around the number."""
+    doubts = {Caveat.FROM_HEADER} if found.pattern.header else set()
+    if finding.product == "4.0" and found.pattern.family is Family.EXCHANGE_IMS:
+        doubts.add(Caveat.UNUSUAL_WORDING)
+    elif not _is_documented(found.pattern, number, build):
+        doubts.add(Caveat.UNDOCUMENTED_FORM)
+    return doubts
+
+
+def _is_documented(pattern: Pattern, number: Number | None, build: Build | None) -> bool:
+    if number is None or build is None:
+        return bool(pattern.documented)
+    return number.is_plain(header=pattern.header) and (
+        build.prefix in pattern.documented or build.prefix not in (None, *BUILD_RANGES)
+    )
+
+
+def _confidence(match: Match, caveats: tuple[Caveat, ...]) -> Confidence:
+    if match is Match.CONFLICT or _DOUBTFUL.intersection(caveats):
+        return Confidence.LOW
+    return Confidence.HIGH if match in _FIRM and not _UNSURE.intersection(caveats) else Confidence.MEDIUM
+
+
+def _in_order(caveats: set[Caveat]) -> tuple[Caveat, ...]:
+    return tuple(caveat for caveat in Caveat if caveat in caveats)
+
+
+def _superseded_by(finding: Finding, build: Build | None) -> str | None:
+    if build is None or finding.product is None:
+        return None
+    packs = {release.service_pack for release in finding.releases}
+    candidates = [build, *(release.build for release in finding.releases)]
+    return next_service_pack(max(candidates, key=lambda each: each.number), finding.product, packs)
+
+
+def _cpe(finding: Finding) -> tuple[str, ...]:
+    if finding.product is None:
+        return ()
+    update = "*"
+    if finding.match in _LEVELLED:
+        level = finding.releases[0] if finding.releases else finding.below
+        update = ((level and level.service_pack) or "-").lower()
+    return (CPE.format(version=finding.product, update=update),)

@@ -1,0 +1,77 @@
+"""Builds of other parts of the same products: no answer of the Internet Mail Service, but easily taken for one.
+
+One row for a release and a build; `note` names the parts that have it. Where a build is one of the
+Internet Mail Service too, that reading wins. imsperf.dll is 1960.3 in every 5.5.
+"""
+
+from __future__ import annotations
+
+from imcprobe.model import Build, Kind, Release
+
+# fmt: off
+COMPONENTS: tuple[Release, ...] = (
+    Release("Exchange Server 4.0", "4.0", None, Build(4, 0, 837, 3), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0", "4.0", None, Build(4, 0, 837, 9), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 4.0", "4.0", None, Build(4, 0, 837, 10), Kind.COMPONENT, "Q158530, Q169114, Q158336", "server build, information store"),
+    Release("Exchange Server 4.0 Service Pack 1", "4.0", "SP1", Build(4, 0, 838), Kind.COMPONENT, "Q169114", "information store"),
+    Release("Exchange Server 4.0 Service Pack 1", "4.0", "SP1", Build(4, 0, 838, 10), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 4.0 Service Pack 1", "4.0", "SP1", Build(4, 0, 838, 15), Kind.COMPONENT, "Q158530, Q158336", "server build, inproxy.dll"),
+    Release("Exchange Server 4.0 Service Pack 2", "4.0", "SP2", Build(4, 0, 993, 4), Kind.COMPONENT, "Q158530, Q169114, Q158336", "server build, information store"),
+    Release("Exchange Server 4.0a", "4.0a", None, Build(4, 0, 993, 4), Kind.COMPONENT, "Q158530, Q169114, Q158336", "server build, information store"),
+    Release("Exchange Server 4.0 Service Pack 2", "4.0", "SP2", Build(4, 0, 993, 5), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0a", "4.0a", None, Build(4, 0, 993, 5), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0 Service Pack 2", "4.0", "SP2", Build(4, 0, 993, 6), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 4.0a", "4.0a", None, Build(4, 0, 993, 6), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 4.0, after Service Pack 2, before Service Pack 3", "4.0", "SP2", Build(4, 0, 994, 12), Kind.COMPONENT, "Q169114", "information store"),
+    Release("Exchange Server 4.0a Service Pack 3", "4.0a", "SP3", Build(4, 0, 994, 54), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 4.0a Service Pack 3", "4.0a", "SP3", Build(4, 0, 994, 63), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0a Service Pack 3", "4.0a", "SP3", Build(4, 0, 994, 64), Kind.COMPONENT, "Q158530, Q169114, Q158336", "server build, information store"),
+    Release("Exchange Server 4.0a, after Service Pack 3, before Service Pack 4", "4.0a", "SP3", Build(4, 0, 995, 33), Kind.COMPONENT, "Q169114", "information store"),
+    Release("Exchange Server 4.0a Service Pack 4", "4.0a", "SP4", Build(4, 0, 995, 52), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0a Service Pack 4", "4.0a", "SP4", Build(4, 0, 995, 54), Kind.COMPONENT, "Q158530, Q163294, Q169114, Q158336", "server build, MTA, information store"),
+    Release("Exchange Server 4.0a Service Pack 5", "4.0a", "SP5", Build(4, 0, 996), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 4.0a, after Service Pack 4, before Service Pack 5", "4.0a", "SP4", Build(4, 0, 996, 6), Kind.COMPONENT, "Q169114", "information store"),
+    Release("Exchange Server 4.0a Service Pack 5", "4.0a", "SP5", Build(4, 0, 996, 62), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 4.0a Service Pack 5", "4.0a", "SP5", Build(4, 0, 996, 72), Kind.COMPONENT, "Q163294, Q158336", "MTA, server build"),
+    Release("Exchange Server 5.0", "5.0", None, Build(5, 0, 1457, 3), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 5.0 Service Pack 1", "5.0", "SP1", Build(5, 0, 1457, 3), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 5.0", "5.0", None, Build(5, 0, 1457, 8), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 5.0", "5.0", None, Build(5, 0, 1457, 10), Kind.COMPONENT, "Q158530, Q161118, Q171435, Q189732", "server build, information store (POP3 greeting)"),
+    Release("Exchange Server 5.0", "5.0", None, Build(5, 0, 1457, 11), Kind.COMPONENT, "Q169114, Q158336", "information store, server build"),
+    Release("Exchange Server 5.0 Service Pack 1", "5.0", "SP1", Build(5, 0, 1458, 48), Kind.COMPONENT, "Q158336", "server build"),
+    Release("Exchange Server 5.0 Service Pack 1", "5.0", "SP1", Build(5, 0, 1458, 50), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.0 Service Pack 1", "5.0", "SP1", Build(5, 0, 1458, 56), Kind.COMPONENT, "Q163294", "MTA"),
+    Release("Exchange Server 5.0 Service Pack 2", "5.0", "SP2", Build(5, 0, 1460, 8), Kind.COMPONENT, "Q158336", "server build, inproxy.dll"),
+    Release("Exchange Server 5.0 Service Pack 2", "5.0", "SP2", Build(5, 0, 1460, 13), Kind.COMPONENT, "Q158530, Q163294", "server build, MTA"),
+    Release("Exchange Server 5.5", "5.5", None, Build(5, 5, 1960), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.5", "5.5", None, Build(5, 5, 1960, 3), Kind.COMPONENT, "Q163294, Q243604", "MTA, imsperf.dll"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 1960, 3), Kind.COMPONENT, "Q243604", "imsperf.dll"),
+    Release("Exchange Server 5.5 Service Pack 2", "5.5", "SP2", Build(5, 5, 1960, 3), Kind.COMPONENT, "Q243604", "imsperf.dll"),
+    Release("Exchange Server 5.5 Service Pack 3", "5.5", "SP3", Build(5, 5, 1960, 3), Kind.COMPONENT, "Q243604", "imsperf.dll"),
+    Release("Exchange Server 5.5", "5.5", None, Build(5, 5, 1960, 5), Kind.COMPONENT, "Q169114, Q243604, Q158336", "information store, Administrator program, System Attendant, server build, inproxy.dll"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 1960, 5), Kind.COMPONENT, "Q158336", "inproxy.dll"),
+    Release("Exchange Server 5.5", "5.5", None, Build(5, 5, 1960, 6), Kind.COMPONENT, "Q243604, Q194657, Q217388", "directory, information store, netif.dll, information store (NNTP greeting), information store (IMAP4 greeting)"),
+    Release("Exchange Server 5.5", "5.5", None, Build(5, 5, 1960, 8), Kind.COMPONENT, "Q176812", "server build"),
+    Release("Exchange Server 5.5, before Service Pack 1", "5.5", None, Build(5, 5, 2147, 0), Kind.COMPONENT, "Q182618", "information store (IMAP4 greeting)"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 2232), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 2232, 4), Kind.COMPONENT, "Q243604", "directory"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 2232, 11), Kind.COMPONENT, "Q243604", "information store, netif.dll"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 2232, 17), Kind.COMPONENT, "Q243604", "Administrator program, System Attendant"),
+    Release("Exchange Server 5.5 Service Pack 1", "5.5", "SP1", Build(5, 5, 2232, 18), Kind.COMPONENT, "Q163294, Q243604, Q158336", "MTA, server build"),
+    Release("Exchange Server 5.5 Service Pack 2", "5.5", "SP2", Build(5, 5, 2448), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.5 Service Pack 2", "5.5", "SP2", Build(5, 5, 2448, 1), Kind.COMPONENT, "Q163294, Q243604", "MTA, directory"),
+    Release("Exchange Server 5.5 Service Pack 2", "5.5", "SP2", Build(5, 5, 2448, 8), Kind.COMPONENT, "Q243604, Q158336, Recog", "Administrator program, System Attendant, information store, netif.dll, server build, inproxy.dll, information store (IMAP4 greeting)"),
+    Release("Exchange Server 5.5 Service Pack 3", "5.5", "SP3", Build(5, 5, 2650), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.5 Service Pack 3", "5.5", "SP3", Build(5, 5, 2650, 14), Kind.COMPONENT, "Q243604", "directory"),
+    Release("Exchange Server 5.5 Service Pack 3", "5.5", "SP3", Build(5, 5, 2650, 23), Kind.COMPONENT, "Q243604", "information store, netif.dll"),
+    Release("Exchange Server 5.5 Service Pack 3", "5.5", "SP3", Build(5, 5, 2650, 24), Kind.COMPONENT, "Q163294, Q243604, Q158336, Q138053", "MTA, Administrator program, System Attendant, server build, inproxy.dll, imcadmin.dll"),
+    Release("Exchange Server 5.5 Service Pack 4", "5.5", "SP4", Build(5, 5, 2653), Kind.COMPONENT, "Q158530", "server build"),
+    Release("Exchange Server 5.5, after Service Pack 3, before Service Pack 4", "5.5", "SP3", Build(5, 5, 2653, 17), Kind.COMPONENT, "Q275714", "information store"),
+    Release("Exchange Server 5.5, after Service Pack 3, before Service Pack 4", "5.5", "SP3", Build(5, 5, 2653, 22), Kind.COMPONENT, "Q248838", "information store"),
+    Release("Exchange Server 5.5 Service Pack 4", "5.5", "SP4", Build(5, 5, 2653, 23), Kind.COMPONENT, "Q163294, Q158336", "MTA, server build, inproxy.dll"),
+    Release("Exchange Server 5.5 Service Pack 4 with later fixes", "5.5", "SP4", Build(5, 5, 2654, 50), Kind.COMPONENT, "Recog, Q189326", "information store (POP3, IMAP4 greeting)"),
+    Release("Exchange Server 5.5 Service Pack 4 with later fixes", "5.5", "SP4", Build(5, 5, 2655, 20), Kind.COMPONENT, "Q298836", "information store (POP3 greeting)"),
+    Release("Exchange Server 5.5 Service Pack 4 with later fixes", "5.5", "SP4", Build(5, 5, 2656, 17), Kind.COMPONENT, "Q320636", "information store"),
+    Release("Exchange Server 5.5 Service Pack 4 with later fixes", "5.5", "SP4", Build(5, 5, 2656, 60), Kind.COMPONENT, "Q325939", "information store"),
+)
+# fmt: on

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imcprobe.safetext import clip, decode, restore, safe, to_bytes
+
+
+@given(st.binary())
+def test_what_is_shown_gives_the_bytes_back(data: bytes) -> None:
+    assert restore(safe(data)) == data
+
+
+@given(st.binary())
+def test_only_printable_characters_are_shown_and_json_can_hold_them(data: bytes) -> None:
+    shown = safe(data)
+    assert shown.isprintable()
+    shown.encode("utf-8")
+
+
+@given(st.text(alphabet=st.characters()))
+def test_text_is_shown_as_its_bytes_are(text: str) -> None:
+    assert restore(safe(text)) == to_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"220 plain", "220 plain"),
+        (b"a\tb\r\n", r"a\x09b\x0d\x0a"),
+        (b"\x1b]8;;x\x07\x7f", r"\x1b]8;;x\x07\x7f"),
+        (b"\xff\xfe", r"\xff\xfe"),
+        ("\x9b31m".encode(), r"\xc2\x9b31m"),
+        ("é \u202e \u200b \u2028".encode(), r"é \xe2\x80\xae \xe2\x80\x8b \xe2\x80\xa8"),
+        ("\u00a0\ufeff\u0301\u3164\ue000".encode(), r"\xc2\xa0\xef\xbb\xbf\xcc\x81\xe3\x85\xa4\xee\x80\x80"),
+        (b"\\x1b", r"\\x1b"),
+        ("\udcff", r"\xff"),
+        ("\ud800", r"\xed\xa0\x80"),
+        (bytearray(b"ok"), "ok"),
+    ],
+)
+def test_everything_but_plain_letters_is_written_as_bytes(data: bytes | str, shown: str) -> None:
+    assert safe(data) == shown
+
+
+def test_long_text_is_clipped_with_an_ellipsis() -> None:
+    assert clip("abcdef", 4) == "abc…"
+    assert clip("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_files_are_read_as_editors_and_shells_write_them(encoding: str) -> None:
+    assert decode("10.0.0.1\r\nmx.example.com\r\n".encode(encoding)) == "10.0.0.1\r\nmx.example.com\r\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"\xe9t\xe9", b"\xff", b"\x00\x00\x01"])
+def test_any_bytes_are_text_of_some_kind(data: bytes) -> None:
+    safe(decode(data))
+
+
+def test_what_is_no_utf_8_is_kept() -> None:
+    assert to_bytes(decode(b"caf\xe9")) == b"caf\xe9"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00" * 65_536, b"\xff" * 65_536, "\u202e".encode() * 20_000, b"A\x1b" * 32_768]
+)
+def test_a_flood_of_what_cannot_be_shown_costs_little(data: bytes) -> None:
+    began = time.process_time()
+    safe(data)
+    assert time.process_time() - began < 0.2
