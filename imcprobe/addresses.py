@@ -1,0 +1,240 @@
+"""Text -> ranges of addresses, and back: integers in between, so that a network is two numbers.
+
+    10.0.0.1  10.0.0.0/22  10.0.0.1-10.0.0.50  10.0.0.1-50  10.0.0-3.1-254  2001:db8::1  2001:db8::/112
+
+An IPv4 address is its value, an IPv6 one its value above all of IPv4. Hexadecimal, octal, short and
+one-number forms, which inet_aton would take for some address, are no addresses here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from itertools import product
+from typing import TYPE_CHECKING, TypeAlias
+
+from imcprobe.errors import TargetError
+from imcprobe.safetext import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Range: TypeAlias = tuple[int, int]
+"""First and last address, both included."""
+
+MAX_PORT = 65_535
+_V6 = 1 << 32
+# What of IPv6 is walked through at the most: a /112.
+MAX_IPV6 = 1 << 16
+# Octet ranges that are no network fall into so many pieces at the most.
+MAX_PIECES = 1 << 16
+_FULL = (0, 255)
+
+_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?")
+_WITH_PORT = re.compile(r"([^:]*):([^:]*)")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
+_MAX_NAME = 253
+# A name whose last label begins with a digit is an address in disguise (127.1, 0x7f.1) or a mistyped
+# range (10.0.0.1-300): no top-level domain does. A single label may, if it is no number.
+_NUMERIC = re.compile(r"[0-9-]+|0x[0-9a-f]*|.*\.[0-9][^.]*", re.ASCII)
+_ZONE = re.compile(r"%[A-Za-z0-9_.-]{1,15}", re.ASCII)
+
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}", re.ASCII)
+_OCTET = r"(?:0|[1-9][0-9]{0,2})"
+_OCTETS = rf"{_OCTET}(?:-{_OCTET})?"
+_OCTET_RANGES = re.compile(rf"{_OCTETS}\.{_OCTETS}\.{_OCTETS}\.{_OCTETS}", re.ASCII)
+
+
+def read_ranges(text: str, *, bounded: bool = True) -> list[Range] | None:
+    """Read an address, network or range; None when `text` has no such form.
+
+    Raises TargetError for one that makes no sense or, when `bounded`, has too many IPv6 addresses.
+    """
+    if _PLAIN.fullmatch(text) is not None:  # what most lines of most lists are: ten times as fast
+        number = int.from_bytes(map(int, text.split(".")), "big")
+        return [(number, number)]
+    if "%" in text:  # a zone belongs to one address, and may be any text to `ipaddress`
+        return None
+    found = _network(text) or _between(text) or _octets(text)
+    if found and bounded and found[-1][1] >= _V6 and found[-1][1] - found[-1][0] >= MAX_IPV6:
+        raise TargetError(
+            f"{text} is too large to scan address by address. Give a list, or a /112 or smaller."
+        )
+    return found
+
+
+def integer(text: str) -> int | None:
+    """The number of a literal address without zone; an IPv4-mapped IPv6 address is the IPv4 one."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return _number(address)
+
+
+def text_of(number: int) -> str:
+    """The literal address of a number.
+
+    >>> text_of(integer("2001:db8::0001") or 0)
+    '2001:db8::1'
+    """
+    return str(ipaddress.IPv6Address(number - _V6)) if number >= _V6 else next(_walk_ipv4(number, number))
+
+
+def walk(first: int, last: int) -> Iterator[str]:
+    """Give the literal addresses of a range, one at a time."""
+    return map(text_of, range(first, last + 1)) if first >= _V6 else _walk_ipv4(first, last)
+
+
+def merge(ranges: Iterable[Range]) -> list[Range]:
+    """Sort ranges and join those that touch.
+
+    >>> merge([(5, 9), (1, 3), (4, 6)])
+    [(1, 9)]
+    """
+    merged: list[Range] = []
+    for pair in sorted(ranges):
+        # IPv6 begins where IPv4 ends: that is no touching.
+        if merged and pair[0] <= merged[-1][1] + 1 and (pair[0] != _V6 or merged[-1][1] >= _V6):
+            merged[-1] = (merged[-1][0], max(merged[-1][1], pair[1]))
+        else:
+            merged.append(pair)
+    return merged
+
+
+def subtract(ranges: list[Range], barred: list[Range]) -> list[Range]:
+    """Take the merged ranges `barred` out of the merged `ranges`.
+
+    >>> subtract([(1, 9)], [(3, 4), (9, 12)])
+    [(1, 2), (5, 8)]
+    """
+    left: list[Range] = []
+    at = 0
+    for first, last in ranges:
+        start = first
+        while at < len(barred) and barred[at][1] < start:
+            at += 1
+        piece = at
+        while piece < len(barred) and barred[piece][0] <= last:
+            if start < barred[piece][0]:
+                left.append((start, barred[piece][0] - 1))
+            start = barred[piece][1] + 1
+            piece += 1
+        if start <= last:
+            left.append((start, last))
+    return left
+
+
+def split_port(spec: str) -> tuple[str, int | None]:
+    """The host of a target, in small letters and without brackets, and its own port. Raises TargetError."""
+    text = spec.strip()
+    if (
+        text.isascii()
+    ):  # other letters are no host name here, and small letters of theirs would be another one
+        address, percent, zone = text.partition("%")
+        text = address.lower() + percent + zone
+    found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    if found is None:
+        return text, None
+    host, port = found.groups()
+    if text.startswith("[") and integer(host.partition("%")[0]) is None:
+        raise TargetError(f"{quoted(spec)}: brackets are for an IPv6 address.")
+    return host, None if port is None else _port(port, spec)
+
+
+def _port(text: str, spec: str) -> int:
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PORT)) and 1 <= int(text) <= MAX_PORT
+    ):
+        raise TargetError(f"{quoted(spec)}: the port must be 1 to {MAX_PORT}.")
+    return int(text)
+
+
+def host_name(text: str) -> str:
+    """Check a host name, or an IPv6 address with a zone. Raises TargetError for anything else."""
+    address, percent, zone = text.partition("%")
+    number = integer(address) if percent and ":" in address else None
+    if number is not None and _ZONE.fullmatch(percent + zone):
+        return f"{text_of(number)}{percent}{zone}"
+    labels = text.removesuffix(".").split(".")
+    plain = len(text) <= _MAX_NAME and all(_LABEL.fullmatch(label) for label in labels)
+    if not plain or _NUMERIC.fullmatch(".".join(labels)):
+        raise TargetError(f"{quoted(text)} is not an address, network, range or host name.")
+    return text
+
+
+def _number(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    if isinstance(address, ipaddress.IPv4Address):
+        return int(address)
+    mapped = address.ipv4_mapped
+    return _V6 + int(address) if mapped is None else int(mapped)
+
+
+def _network(text: str) -> list[Range] | None:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return [_checked(text, _number(network[0]), _number(network[-1]))]
+
+
+def _between(text: str) -> list[Range] | None:
+    first, dash, last = text.partition("-")
+    ends = integer(first), integer(last)
+    if not dash or ends[0] is None or ends[1] is None:
+        return None
+    if (ends[0] >= _V6) != (ends[1] >= _V6):
+        raise TargetError(f"{text} goes from one IP version to the other.")
+    return [_checked(text, ends[0], ends[1])]
+
+
+def _checked(text: str, first: int, last: int) -> Range:
+    if first > last:
+        raise TargetError(f"{text} ends before it begins.")
+    return first, last
+
+
+def _octets(text: str) -> list[Range] | None:
+    if _OCTET_RANGES.fullmatch(text) is None:
+        return None
+    parts = [_octet(text, part) for part in text.split(".")]
+    if any(last > _FULL[1] for _, last in parts):
+        return None
+    # Whole octets at the end belong to one range; what varies before them makes pieces.
+    whole = 0
+    while whole < len(parts) - 1 and parts[-1 - whole] == _FULL:
+        whole += 1
+    size = 256**whole
+    low, high = parts[-1 - whole]
+    heads = parts[: -1 - whole]
+    pieces = 1
+    for first, last in heads:
+        pieces *= last - first + 1
+    if pieces > MAX_PIECES:
+        raise TargetError(f"{text} falls into {pieces:,} pieces. Give networks.")
+    return [
+        (_joined((*head, low)) * size, (_joined((*head, high)) + 1) * size - 1)
+        for head in product(*(range(first, last + 1) for first, last in heads))
+    ]
+
+
+def _octet(text: str, part: str) -> Range:
+    first, _, last = part.partition("-")
+    return _checked(text, int(first), int(last or first))
+
+
+def _joined(octets: tuple[int, ...]) -> int:
+    number = 0
+    for octet in octets:
+        number = number * 256 + octet
+    return number
+
+
+def _walk_ipv4(first: int, last: int) -> Iterator[str]:
+    for block in range(first >> 8, (last >> 8) + 1):
+        start = f"{block >> 16}.{block >> 8 & 255}.{block & 255}."
+        low = first & 255 if block == first >> 8 else 0
+        high = last & 255 if block == last >> 8 else 255
+        for octet in range(low, high + 1):
+            yield f"{start}{octet}"

@@ -1,0 +1,284 @@
+"""What a user wrote (addresses, networks, ranges, names) -> targets, lazily and each once.
+
+Addresses stay merged ranges (`imcprobe.addresses`) and become text one at a time, so that 127.0.0.0/8
+costs nothing until it is walked through. The order is by port, then IPv4, IPv6, names as written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, NamedTuple
+
+from imcprobe.addresses import (
+    MAX_PORT,
+    Range,
+    host_name,
+    integer,
+    merge,
+    read_ranges,
+    split_port,
+    subtract,
+    text_of,
+    walk,
+)
+from imcprobe.errors import TargetError, UsageError
+from imcprobe.model import DEFAULT_PORT, Target
+from imcprobe.safetext import quoted, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_BEYOND = 1 << 130
+
+# What the system connects to when it is asked for "this host".
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is no target: its text made safe, and the whole message with its place."""
+
+    text: str
+    message: str
+
+
+@dataclass(slots=True)
+class _Given:
+    """What was written, as it came; `count` has repeated addresses and names as often as they came."""
+
+    ranges: list[Range] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, text: str, *, bounded: bool) -> None:
+        """Add an address, network, range or name. Raises TargetError."""
+        ranges = read_ranges(text, bounded=bounded)
+        if ranges is None:
+            self.names[host_name(text)] = None
+            self.count += 1
+        else:
+            self.ranges += ranges
+            self.count += sum(last - first + 1 for first, last in ranges)
+
+
+class _Hosts:
+    """Merged ranges and names: each host once, by index or one after the other."""
+
+    def __init__(self, ranges: list[Range], names: Iterable[str]) -> None:
+        self.ranges = ranges
+        self.names = tuple(names)
+        self._ends = list(accumulate(last - first + 1 for first, last in ranges))
+        self._addresses = self._ends[-1] if ranges else 0
+
+    def __len__(self) -> int:
+        return self._addresses + len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        for first, last in self.ranges:
+            yield from walk(first, last)
+        yield from self.names
+
+    def __getitem__(self, index: int) -> str:
+        if index >= self._addresses:
+            return self.names[index - self._addresses]
+        at = bisect_right(self._ends, index)
+        return text_of(self.ranges[at][1] - (self._ends[at] - 1 - index))
+
+    def covers(self, address: str) -> bool:
+        """Whether a literal address, with or without a zone, lies in the ranges; False for a name."""
+        number = integer(_LOOPBACK.get(address, address).partition("%")[0])
+        at = bisect_right(self.ranges, (number, _BEYOND)) - 1 if number is not None else -1
+        return at >= 0 and number is not None and number <= self.ranges[at][1]
+
+    def without(self, barred: _Hosts) -> _Hosts:
+        if not (barred.ranges or barred.names):
+            return self
+        gone = {name.rstrip(".") for name in barred.names}
+        left = (name for name in self.names if name.rstrip(".") not in gone and not barred.covers(name))
+        return _Hosts(subtract(self.ranges, barred.ranges), left)
+
+
+class _Layer(NamedTuple):
+    """The hosts of one port, and how many were left out."""
+
+    hosts: _Hosts
+    excluded: int
+    duplicates: int
+
+
+def _merged(given: list[_Given], barred: _Hosts) -> _Layer:
+    names = dict.fromkeys(chain.from_iterable(each.names for each in given))
+    whole = _Hosts(merge(chain.from_iterable(each.ranges for each in given)), names)
+    left = whole.without(barred)
+    return _Layer(left, len(whole) - len(left), sum(each.count for each in given) - len(whole))
+
+
+class Targets:
+    """An immutable sequence of `Target`; made by `parse` or a `TargetsBuilder`.
+
+    `ports` are those of targets without one of their own. `excluded` and `duplicates` count the
+    targets that were left out, `bad` holds the lines that were passed over.
+    """
+
+    def __init__(
+        self,
+        layers: list[tuple[int, _Hosts]],
+        ports: tuple[int, ...],
+        barred: _Hosts,
+        *,
+        excluded: int,
+        duplicates: int,
+        bad: tuple[BadLine, ...],
+    ) -> None:
+        self.ports = ports
+        self.excluded = excluded
+        self.duplicates = duplicates
+        self.bad = bad
+        self._layers = layers
+        self._barred = barred
+        self._ends = list(accumulate(len(hosts) for _, hosts in layers))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Target]:
+        for port, hosts in self._layers:
+            for host in hosts:
+                yield Target(host, port)
+
+    def __getitem__(self, index: int) -> Target:
+        """Return the target at an index from 0 on. Raises IndexError."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        at = bisect_right(self._ends, index)
+        port, hosts = self._layers[at]
+        return Target(hosts[index - self._ends[at] + len(hosts)], port)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and the digest of targets and exclusions: the same for the same scan."""
+        whole = hashlib.sha256()
+        for port, hosts in (*self._layers, ("not", self._barred)):
+            for piece in chain((f"{first:x}-{last:x}" for first, last in hosts.ranges), hosts.names):
+                whole.update(f"{port} {piece}\n".encode())
+        return f"sha256:{whole.hexdigest()}"
+
+    def covers_excluded(self, address: str) -> bool:
+        """Whether a literal address is excluded, as names that resolve to it are."""
+        return self._barred.covers(address)
+
+
+class TargetsBuilder:
+    """Collects what a user wrote, in any order; `build` makes it `Targets`."""
+
+    def __init__(self) -> None:
+        self._given: dict[int | None, _Given] = defaultdict(_Given)
+        self._barred = _Given()
+        self._bad: list[BadLine] = []
+
+    def add(self, spec: str) -> None:
+        """Add an address, network, range or name, with a port of its own or without.
+
+        Raises TargetError that says what is wrong.
+        """
+        host, port = split_port(spec)
+        if host in _LOOPBACK:
+            raise TargetError(f"{quoted(spec)} is this machine. Say {_LOOPBACK[host]}.")
+        self._given[port].add(host, bounded=True)
+
+    def exclude(self, spec: str) -> None:
+        """Leave out an address, network, range or name, on every port. Raises TargetError."""
+        host, port = split_port(spec)
+        if port is not None:
+            raise TargetError(f"{quoted(spec)}: an exclusion is for every port. Leave the port away.")
+        self._barred.add(host, bounded=False)
+
+    def add_lines(self, text: str, source: str, *, skip_bad: bool = False) -> None:
+        """Add a file's lines (`#` begins a comment); with `skip_bad`, lines that are no target go to `bad`.
+
+        Raises TargetError that names `source` and the line.
+        """
+        for number, line in _lines(text):
+            try:
+                self.add(line)
+            except TargetError as error:
+                message = f"{source} line {number}: {error}"
+                if not skip_bad:
+                    raise TargetError(f"{message} Fix it, or --skip-bad.") from None
+                self._bad.append(BadLine(shortened(line), message))
+
+    def exclude_lines(self, text: str, source: str) -> None:
+        """Exclude what a file's lines say. Raises TargetError: an exclusion is never passed over."""
+        for number, line in _lines(text):
+            try:
+                self.exclude(line)
+            except TargetError as error:
+                raise TargetError(f"{source} line {number}: {error} Fix it.") from None
+
+    def build(self, ports: Iterable[int] = (DEFAULT_PORT,)) -> Targets:
+        """Merge what was given and take the exclusions out of it."""
+        common = dict.fromkeys(ports)
+        barred = _Hosts(merge(self._barred.ranges), self._barred.names)
+        everywhere = _merged([self._given.get(None, _Given())], barred)
+        layers: list[tuple[int, _Layer]] = []
+        for port in common:
+            given = self._given.get(port)
+            both = everywhere if given is None else _merged([self._given.get(None, _Given()), given], barred)
+            layers.append((port, both))
+        own = sorted(port for port in self._given if port is not None and port not in common)
+        layers += [(port, _merged([self._given[port]], barred)) for port in own]
+        return Targets(
+            [(port, layer.hosts) for port, layer in layers],
+            tuple(common),
+            barred,
+            excluded=sum(layer.excluded for _, layer in layers),
+            duplicates=sum(layer.duplicates for _, layer in layers),
+            bad=tuple(self._bad),
+        )
+
+
+def parse(
+    specs: Iterable[str], *, exclude: Iterable[str] = (), ports: Iterable[int] = (DEFAULT_PORT,)
+) -> Targets:
+    """Read targets as on the command line. Raises TargetError for the first that is none.
+
+    >>> [str(target) for target in parse(["10.0.0.0/30", "mx.example.com:2525"], exclude=["10.0.0.1-2"])]
+    ['10.0.0.0:25', '10.0.0.3:25', 'mx.example.com:2525']
+    """
+    builder = TargetsBuilder()
+    for spec in specs:
+        builder.add(spec)
+    for spec in exclude:
+        builder.exclude(spec)
+    return builder.build(ports)
+
+
+def parse_ports(text: str) -> tuple[int, ...]:
+    """Read `25`, `25,587,2525` or `25-27`; each port once, in the order given. Raises UsageError.
+
+    >>> parse_ports("587,25-27")
+    (587, 25, 26, 27)
+    """
+    return tuple(dict.fromkeys(chain.from_iterable(map(_port_range, text.split(",")))))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(_LINE_END.split(text), 1):
+        wanted = line.partition("#")[0].strip()
+        if wanted:
+            yield number, wanted
+
+
+def _port_range(text: str) -> range:
+    found = _PORTS.fullmatch(text.strip())
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last <= MAX_PORT:
+        raise UsageError(f"--port {quoted(text)}: give ports of 1 to {MAX_PORT} like 25,587 or 25-27.")
+    return range(first, last + 1)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import time
+import tracemalloc
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imcprobe.errors import TargetError, UsageError
+from imcprobe.model import Target
+from imcprobe.targets import Targets, TargetsBuilder, parse, parse_ports
+
+specs = st.lists(
+    st.sampled_from(["10.0.0.0/29", "10.0.0.4-9", "10.0.0.1:2525", "::1", "2001:db8::/126", "mx.example.com",
+                     "MX.example.com.", "10.0.0.7", "fe80::1%eth0", "mx.example.com:587"])
+)  # fmt: skip
+
+
+def shown(targets: Targets) -> list[str]:
+    return [str(target) for target in targets]
+
+
+@pytest.mark.parametrize(
+    ("spec", "target"),
+    [
+        ("10.0.0.1", Target("10.0.0.1", 25)),
+        ("10.0.0.1:2525", Target("10.0.0.1", 2525)),
+        ("MX.Example.com", Target("mx.example.com", 25)),
+        ("mx.example.com:587", Target("mx.example.com", 587)),
+        ("localhost", Target("localhost", 25)),
+        ("my_host-1", Target("my_host-1", 25)),
+        ("mx.example.com.", Target("mx.example.com.", 25)),
+        ("::1", Target("::1", 25)),
+        ("[::1]:2525", Target("::1", 2525)),
+        ("[2001:DB8:0::1]", Target("2001:db8::1", 25)),
+        ("fe80::1%eth0", Target("fe80::1%eth0", 25)),
+        ("[fe80::1%eth0]:26", Target("fe80::1%eth0", 26)),
+        (" 10.0.0.1 ", Target("10.0.0.1", 25)),
+        ("mx.3com.example", Target("mx.3com.example", 25)),
+        ("3com", Target("3com", 25)),
+        ("fe80:0::1%enP2p1", Target("fe80::1%enP2p1", 25)),
+    ],
+)
+def test_each_form_of_one_host_is_read(spec: str, target: Target) -> None:
+    assert list(parse([spec])) == [target]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["", "10.1.4.300", "127.1", "0x7f.1", "0x7f000001", "0177.0.0.1", "2130706433", "1", "a..b", "a" * 64,
+     "-a.b", "a-.b", "a b", "h\x00st", "http://mx.example.com/", "user@mx", "x." * 127 + "com",
+     "b\u00fccher.example", "*", "127.0.0.1-300", "10.0.0.250-256", "10.0.0.1-01", "10.0.0.0-25S", "10-20",
+     "stra\u00dfe.example", "\u212aelvin.example", "0.0.0.0", "::", "[::]:25",
+     "fe80::1%", "::1%\x1b[2J", "a:b:c"],
+)  # fmt: skip
+def test_what_is_no_target_is_refused_in_one_safe_line(spec: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        parse([spec])
+    assert str(caught.value).isprintable()
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["h:0", "h:65536", "h:", "h:x", "h:\u0661", "[::1]:99999", "h:+25"])
+def test_a_port_is_checked(spec: str) -> None:
+    with pytest.raises(TargetError, match="the port must be 1 to 65535"):
+        parse([spec])
+
+
+def test_brackets_are_for_ipv6() -> None:
+    with pytest.raises(TargetError, match="brackets are for an IPv6 address"):
+        parse(["[mx.example.com]:25"])
+
+
+def test_a_network_of_ipv6_is_refused_in_words() -> None:
+    with pytest.raises(TargetError, match="2001:db8::/64 is too large to scan address by address"):
+        parse(["2001:db8::/64"])
+
+
+def test_the_order_is_by_port_then_addresses_then_names_as_written() -> None:
+    targets = parse(["z.example.com", "::1", "10.0.0.2", "a.example.com", "10.0.0.1"], ports=(587, 25))
+    hosts = ["10.0.0.1", "10.0.0.2", "::1", "z.example.com", "a.example.com"]
+    assert list(targets) == [Target(host, port) for port in (587, 25) for host in hosts]
+
+
+def test_a_port_of_its_own_replaces_the_common_ports() -> None:
+    targets = parse(["10.0.0.1:2525", "10.0.0.2", "10.0.0.2:587"], ports=(25, 587))
+    assert shown(targets) == ["10.0.0.2:25", "10.0.0.2:587", "10.0.0.1:2525"]
+    assert targets.duplicates == 1
+    assert targets.ports == (25, 587)
+
+
+def test_each_target_comes_once_and_repeated_ones_are_counted() -> None:
+    targets = parse(["10.0.0.0/30", "10.0.0.2-5", "mx.example.com", "MX.example.com"])
+    assert len(targets) == 7
+    assert targets.duplicates == 3
+
+
+def test_exclusions_win_for_addresses_and_names_whatever_the_order_and_port() -> None:
+    targets = parse(
+        ["10.0.0.0/29", "10.0.0.3:2525", "::1", "mx.example.com:26", "fe80::1%eth0"],
+        exclude=["10.0.0.2-3", "::/16", "MX.example.com.", "fe80::/10"],
+    )
+    assert shown(targets) == [f"10.0.0.{last}:25" for last in (0, 1, 4, 5, 6, 7)]
+    assert targets.excluded == 6
+
+
+@pytest.mark.parametrize(
+    ("address", "covered"),
+    [("10.0.0.5", True), ("10.0.1.0", False), ("::ffff:10.0.0.5", True), ("2001:db8::9", True),
+     ("2001:db9::", False), ("2001:db8::9%eth0", True), ("mx.example.com", False), ("9.255.255.255", False)],
+)  # fmt: skip
+def test_addresses_that_names_resolve_to_are_looked_up(address: str, covered: bool) -> None:
+    assert parse([], exclude=["10.0.0.0/24", "2001:db8::/32"]).covers_excluded(address) is covered
+
+
+def test_an_exclusion_has_no_port() -> None:
+    with pytest.raises(TargetError, match="an exclusion is for every port"):
+        parse(["10.0.0.1"], exclude=["10.0.0.1:25"])
+
+
+def test_a_file_has_comments_blanks_and_any_line_end() -> None:
+    builder = TargetsBuilder()
+    builder.add_lines("# all\r\n10.0.0.1 # one\r\r\n\n  mx.example.com\n10.0.0.1", "hosts.txt")
+    targets = builder.build()
+    assert shown(targets) == ["10.0.0.1:25", "mx.example.com:25"]
+    assert targets.duplicates == 1
+
+
+def test_a_bad_line_is_named_with_file_line_text_and_remedy() -> None:
+    with pytest.raises(TargetError) as caught:
+        TargetsBuilder().add_lines("10.0.0.1\n\n10.1.4.300\n", "hosts.txt")
+    what = '"10.1.4.300" is not an address, network, range or host name.'
+    assert str(caught.value) == f"hosts.txt line 3: {what} Fix it, or --skip-bad."
+
+
+def test_bad_lines_may_be_passed_over_and_are_kept() -> None:
+    builder = TargetsBuilder()
+    builder.add_lines("10.0.0.1\nx y\n\x1b[2J\n", "hosts.txt", skip_bad=True)
+    targets = builder.build()
+    assert shown(targets) == ["10.0.0.1:25"]
+    assert [bad.text for bad in targets.bad] == ["x y", r"\x1b[2J"]
+    assert [bad.message.partition(":")[0] for bad in targets.bad] == ["hosts.txt line 2", "hosts.txt line 3"]
+
+
+def test_a_bad_exclusion_is_never_passed_over() -> None:
+    builder = TargetsBuilder()
+    builder.exclude_lines("10.0.0.1\n", "never.txt")
+    with pytest.raises(TargetError, match=r"never\.txt line 1: .* Fix it\."):
+        builder.exclude_lines("10.0.0.300", "never.txt")
+    builder.add("10.0.0.0/31")
+    assert shown(builder.build()) == ["10.0.0.0:25"]
+
+
+@given(specs, specs.filter(lambda chosen: not any(":2525" in spec or ":587" in spec for spec in chosen)))
+def test_index_and_walk_agree(chosen: list[str], barred: list[str]) -> None:
+    targets = parse(chosen, exclude=barred, ports=(25, 26))
+    walked = list(targets)
+    assert len(walked) == len(targets) == len(set(walked))
+    assert [targets[index] for index in range(len(targets))] == walked
+    for outside in (-1, len(targets)):
+        with pytest.raises(IndexError):
+            targets[outside]
+
+
+@given(specs, st.randoms())
+def test_the_digest_is_that_of_the_set(chosen: list[str], random: object) -> None:
+    addresses = [spec for spec in chosen if "mx" not in spec.casefold() and "%" not in spec]
+    mixed = list(addresses)
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    assert parse(mixed).digest == parse(addresses).digest
+    assert parse([*mixed, "10.9.9.9"]).digest != parse(addresses).digest
+
+
+def test_the_digest_knows_ports() -> None:
+    assert parse(["10.0.0.1"], ports=(26,)).digest != parse(["10.0.0.1"]).digest
+    assert parse(["10.0.0.1:26"]).digest == parse(["10.0.0.1"], ports=(26,)).digest
+
+
+def test_a_network_of_sixteen_million_costs_nothing_until_walked() -> None:
+    tracemalloc.start()
+    targets = parse(["127.0.0.0/8"], exclude=["127.0.0.0/24"])
+    assert len(targets) == 2**24 - 256
+    assert targets[len(targets) - 1] == Target("127.255.255.255")
+    assert next(islice(targets, 100_000, None)) == Target("127.1.135.160")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [("25", (25,)), ("25,587,25", (25, 587)), ("25-27", (25, 26, 27)), ("26, 25", (26, 25))],
+)
+def test_port_lists(text: str, ports: tuple[int, ...]) -> None:
+    assert parse_ports(text) == ports
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "x", "27-25", "25,", "25-", "-1", "999999", "\u0662"])
+def test_a_bad_port_list_is_refused_with_a_remedy(text: str) -> None:
+    with pytest.raises(UsageError, match="give ports of 1 to 65535 like 25,587 or 25-27"):
+        parse_ports(text)
+
+
+def test_a_mistyped_range_is_no_exclusion_without_effect() -> None:
+    with pytest.raises(TargetError):
+        parse(["127.0.0.2"], exclude=["127.0.0.1-300"])
+
+
+def test_this_machine_by_its_other_name_is_excluded_too() -> None:
+    assert parse([], exclude=["127.0.0.0/8"]).covers_excluded("0.0.0.0")
+
+
+def test_the_digest_knows_exclusions() -> None:
+    assert parse(["mx.example.com"], exclude=["10.0.0.0/8"]).digest != parse(["mx.example.com"]).digest
+
+
+def test_many_ports_cost_little() -> None:
+    began = time.process_time()
+    targets = parse(["10.0.0.0/8", "10.0.0.1:25"], ports=range(1, 65_536))
+    assert len(targets) == 65_535 * 2**24
+    assert time.process_time() - began < 2
