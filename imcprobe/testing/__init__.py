@@ -1,0 +1,68 @@
+"""A mock Exchange server for tests: any build's greeting, any misbehaviour, one or a thousand.
+
+    async with MockServer(greeting_for("5.0.1460.8"), faults=[parse_fault("delay=2s")]) as server:
+        ...
+
+`MockServer` is one server, `Fleet` many (`Member` says what each does), `serve_in_thread` runs
+either beside synchronous code. `greeting_for` a build, `named_greeting` of another product,
+`greeting_of` either; `parse_fault` reads what `FAULTS` lists, `Fault` carries a behaviour of your
+own. With pytest there are the fixtures `imc_server` and `imc_fleet` (`imcprobe.testing.plugin`).
+
+The names are loaded when they are used: every pytest run imports this package for its plugin.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imcprobe.testing.behaviours import Behaviour, Line
+    from imcprobe.testing.faults import FAULTS, Fault, Point, parse_fault
+    from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
+    from imcprobe.testing.greetings import GREETING_NAMES, greeting_for, greeting_of, named_greeting
+    from imcprobe.testing.running import ADDRESS_VARIABLE, run_with, serve, serve_in_thread
+    from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
+
+_MODULES = {
+    "behaviours": ("Behaviour", "Line"),
+    "faults": ("FAULTS", "Fault", "Point", "parse_fault"),
+    "fleet": ("MAX_MEMBERS", "Fleet", "Member"),
+    "greetings": ("GREETING_NAMES", "greeting_for", "greeting_of", "named_greeting"),
+    "running": ("ADDRESS_VARIABLE", "run_with", "serve", "serve_in_thread"),
+    "server": ("DEFAULT_GREETING", "EHLO_5_5", "MockServer"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "ADDRESS_VARIABLE",
+    "DEFAULT_GREETING",
+    "EHLO_5_5",
+    "FAULTS",
+    "GREETING_NAMES",
+    "MAX_MEMBERS",
+    "Behaviour",
+    "Fault",
+    "Fleet",
+    "Line",
+    "Member",
+    "MockServer",
+    "Point",
+    "greeting_for",
+    "greeting_of",
+    "named_greeting",
+    "parse_fault",
+    "run_with",
+    "serve",
+    "serve_in_thread",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,107 @@
+"""Running mocks: in a thread of their own, until cancelled, or as long as a command takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from asyncio.subprocess import Process, create_subprocess_shell
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+    from typing import Self
+
+    from imcprobe.testing.fleet import Fleet
+    from imcprobe.testing.server import MockServer
+
+T = TypeVar("T")
+
+# The variable that tells a command where the mock is.
+ADDRESS_VARIABLE = "IMCPROBE_MOCK"
+# How long a command may take to end after SIGTERM, in seconds.
+_TERMINATION = 5.0
+# A shell's way of saying that a signal ended a command.
+_BY_SIGNAL = 128
+
+
+class LoopThread:
+    """An asyncio loop in a daemon thread, for code that has none of its own."""
+
+    def __enter__(self) -> Self:
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="imcprobe mock", daemon=True)
+        self._thread.start()
+        self._loop = started.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def call(self, work: Coroutine[object, None, T]) -> T:
+        """Run `work` on the loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    @staticmethod
+    def _run(started: Future[asyncio.AbstractEventLoop]) -> None:
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            loop.call_soon(started.set_result, loop)
+            loop.run_forever()
+
+
+@contextlib.contextmanager
+def serve_in_thread(mock: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Run a MockServer or a Fleet in a thread of its own while the block runs."""
+    with LoopThread() as thread:
+
+        async def enter() -> T:
+            return await stack.enter_async_context(mock)
+
+        stack = contextlib.AsyncExitStack()
+        running = thread.call(enter())
+        try:
+            yield running
+        finally:
+            thread.call(stack.aclose())
+
+
+async def serve(mock: MockServer | Fleet, announce: Callable[[str], None]) -> None:
+    """Run a mock until cancelled; `announce` gets the line that says where it listens."""
+    async with mock:
+        announce(mock.ready_line)
+        await asyncio.Event().wait()
+
+
+async def run_with(command: str, address: str, *, patience: float = _TERMINATION) -> int:
+    """Run a shell command that finds `address` in IMCPROBE_MOCK; return its exit code.
+
+    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command
+    is terminated first, and killed when that takes more than `patience` seconds.
+    """
+    process = await create_subprocess_shell(command, env={**os.environ, ADDRESS_VARIABLE: address})
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        await _terminate(process, patience)
+        raise
+    return code if code >= 0 else _BY_SIGNAL - code
+
+
+async def _terminate(process: Process, patience: float) -> None:
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), patience)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
