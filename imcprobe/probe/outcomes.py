@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import time
 
-from imcprobe.model import Status
+from imcprobe.model import Observation, Status, Target
 
 _STATUS_OF = {
     errno.ECONNREFUSED: Status.CONNECTION_REFUSED,
@@ -22,12 +23,26 @@ _STATUS_OF = {
     errno.EADDRNOTAVAIL: Status.UNREACHABLE,  # no own address of that kind, e.g. IPv6 switched off
     errno.EAFNOSUPPORT: Status.UNREACHABLE,
     errno.EPROTONOSUPPORT: Status.UNREACHABLE,
+    errno.ENODEV: Status.UNREACHABLE,  # a zone that no interface has
     errno.ENOPROTOOPT: Status.UNREACHABLE,
     errno.EPROTO: Status.UNREACHABLE,
 }
 
 # This machine has run out of something: the target is not to blame and is tried again.
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+# Of several addresses that failed, the one that says most of the host is told: what answered before
+# what did not, and that before what could not even be asked.
+_WEIGHT = {Status.UNREACHABLE: 0, Status.UNKNOWN_ERROR: 0, Status.CONNECTION_TIMEOUT: 1}
+_ANSWERED = 2
+
+
+def weightier(before: Observation | None, now: Observation) -> Observation:
+    """The failure to tell of: the later one of two that weigh the same."""
+    if before is None or _WEIGHT.get(now.status, _ANSWERED) >= _WEIGHT.get(before.status, _ANSWERED):
+        return now
+    return before
 
 
 def status_of(code: int | None) -> Status:
@@ -38,3 +53,8 @@ def status_of(code: int | None) -> Status:
 def name_of(code: int | None) -> str:
     """`ECONNREFUSED` for 111: the same on every system and in every language."""
     return errno.errorcode.get(code or 0, f"error {code}")
+
+
+def failure(target: Target, address: str, code: int | None) -> Observation:
+    """The observation of a connection that an errno ended before a byte came."""
+    return Observation(target, address, status_of(code), error=name_of(code), seen_at=time.time())

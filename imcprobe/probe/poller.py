@@ -2,8 +2,8 @@
 
 A sweep wants to know which of its sockets have something to read, a batch at a time. Where there is
 `epoll`, an epoll set of the sweep's own is *one* reader of the loop, and a registration is one system
-call that `close` undoes by itself. Elsewhere each socket is a reader of the loop: slower, the same to
-the sweep.
+call that closing the socket undoes by itself. Elsewhere each socket is a reader of the loop: slower,
+the same to the sweep.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ class Poller(Protocol):
         """Watch a descriptor: for data, its end, an error (and the connection, if asked for)."""
         ...
 
+    def closing(self, fd: int) -> None:
+        """Forget a descriptor that is about to be closed."""
+        ...
+
     def discard(self, fd: int) -> None:
-        """Forget a descriptor before it is closed or given away."""
+        """Forget a descriptor that lives on elsewhere."""
         ...
 
     def take(self) -> list[int]:
@@ -54,6 +58,9 @@ class EpollPoller:
 
     def add(self, fd: int) -> None:
         self._epoll.register(fd, self._mask)
+
+    def closing(self, fd: int) -> None:
+        """Nothing: closing takes a descriptor out of the set."""
 
     def discard(self, fd: int) -> None:
         self._epoll.unregister(fd)
@@ -83,6 +90,9 @@ class LoopPoller:
         self._loop.add_reader(fd, self._readable, fd)
         if self._watch_connect:
             self._loop.add_writer(fd, self._connected, fd)
+
+    def closing(self, fd: int) -> None:
+        self.discard(fd)
 
     def discard(self, fd: int) -> None:
         self._watched.discard(fd)

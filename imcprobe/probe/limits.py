@@ -1,0 +1,35 @@
+"""How many connections this machine lets a process have."""
+
+from __future__ import annotations
+
+import contextlib
+
+try:
+    import resource
+except ImportError:  # a system without them has no such limit to ask for
+    resource = None  # type: ignore[assignment]
+
+# Files that are no connection: the standard ones, outputs, the loop's own, the resolver's.
+RESERVED_FILES = 64
+
+
+def allowed_connections(wanted: int) -> int:
+    """At most `wanted`, as many as open files are allowed: the soft limit is raised to the hard one first."""
+    if resource is None:
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted + RESERVED_FILES and soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # a system with a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, soft - RESERVED_FILES))
+
+
+def open_files() -> int:
+    """The soft limit of open files, for messages; 0 where there is none."""
+    if resource is None:
+        return 0
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,224 @@
+"""A scan: targets in, observations out, in batches and under backpressure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from imcprobe.model import Observation, Status, Target
+from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
+from imcprobe.probe.poller import default_poller
+from imcprobe.probe.resolve import Resolver, system_lookup
+from imcprobe.probe.sockets import is_literal
+from imcprobe.probe.sweep import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+
+    from imcprobe.probe.late import Greeted
+    from imcprobe.probe.poller import Poller
+    from imcprobe.probe.resolve import Answer, Lookup
+    from imcprobe.probe.sweep import Start
+
+# Observations that may wait for whoever takes them: beyond, nothing new is started.
+MAX_UNDELIVERED = 2048
+# A batch is handed out when it is worth the trouble of files and screens, or after so many seconds.
+WORTHWHILE = 128
+BATCH_PAUSE = 0.01
+# After `stop`, connections that are under way have this long.
+STOP_GRACE = 2.5
+
+
+class Scan:
+    """Probes targets, pulled lazily, each once; `batches` is its life.
+
+    `excluded` tells whether a literal address must not be connected to: it is asked about what names
+    resolve to. `lookup` and `poller` are the outside, to be replaced in tests.
+    """
+
+    def __init__(
+        self,
+        targets: Iterable[Target],
+        options: ProbeOptions | None = None,
+        *,
+        excluded: Callable[[str], bool] = lambda _: False,
+        lookup: Lookup = system_lookup,
+        poller: Callable[..., Poller] = default_poller,
+    ) -> None:
+        self.options = options or ProbeOptions()
+        self._targets = iter(targets)
+        self._excluded = excluded
+        self._resolver = Resolver(lookup, self.options.family, freed=self._kick, limit=RESOLVE_TIMEOUT)
+        self._new_poller = poller
+        self._sweep: Sweep | None = None
+        self._resolved: deque[Start] = deque()
+        self._held: Target | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._batch: list[Observation] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._wake_timer: asyncio.TimerHandle | None = None
+        self._cutting: asyncio.Task[None] | None = None
+        self._exhausted = False
+        self._stopping = False
+        self._over = False
+        self._whole = False
+        self._failure: BaseException | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every target was probed to its end."""
+        return self._whole
+
+    async def batches(self) -> AsyncGenerator[list[Observation], None]:
+        """Run the scan; yields observations in the order in which they end, never an empty list.
+
+        Raises what the iterable of targets raises. Closing the generator closes every connection.
+        """
+        loop = asyncio.get_running_loop()
+        self._sweep = sweep = Sweep(
+            loop,
+            self.options,
+            supply=self._supply,
+            deliver=self._batch_up,
+            converse=self._converse,
+            turned=self._turned,
+            failed=self._fail,
+            poller=self._new_poller,
+        )
+        sweep.kick()
+        try:
+            while not (self._over and not self._batch):
+                if not self._batch:
+                    self._waiter = loop.create_future()
+                    await self._waiter
+                batch, self._batch = self._batch, []
+                sweep.kick()
+                if batch:
+                    yield batch
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            self._over = True
+            sweep.close()
+            await self._cancel_tasks()
+
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """Start nothing more; what is under way may end within `grace` seconds."""
+        self._stopping = True
+        if self._sweep is not None:
+            self._sweep.forget_waiting()
+            asyncio.get_running_loop().call_later(grace, self._spawn_cut)
+            self._sweep.kick()
+
+    def _spawn_cut(self) -> None:
+        self._cutting = asyncio.get_running_loop().create_task(self._cut())
+
+    async def _cut(self) -> None:
+        """End now: conversations hand over the greeting that they began with."""
+        await self._cancel_tasks()
+        self._end()
+
+    def _supply(self) -> Start | None:
+        if self._stopping or len(self._batch) >= MAX_UNDELIVERED:
+            return None
+        while not self._resolved:
+            target = self._held or next(self._targets, None)
+            self._held = None
+            if target is None:
+                self._exhausted = True
+                return None
+            if is_literal(target.host):
+                return target, (target.host,)
+            if not self._resolver.free:
+                self._held = target
+                return None
+            self._spawn(self._resolve(target, self._resolver.ask(target.host)))
+        return self._resolved.popleft()
+
+    async def _resolve(self, target: Target, answer: Answer) -> None:
+        try:
+            found = await self._resolver.wait(answer)
+        except (OSError, ValueError) as error:
+            words = getattr(error, "strerror", None) or str(error) or "no answer from the resolver in time"
+            self._report(target, None, Status.RESOLUTION_ERROR, words)
+            return
+        allowed = tuple(address for address in found if not self._excluded(address))
+        if allowed:
+            self._resolved.append((target, allowed))
+        elif found:
+            self._report(target, found[0], Status.EXCLUDED, None)
+        else:
+            self._report(target, None, Status.RESOLUTION_ERROR, "no address")
+
+    def _report(self, target: Target, address: str | None, status: Status, error: str | None) -> None:
+        self._batch_up(Observation(target, address, status, error=error, seen_at=time.time()))
+
+    def _converse(self, greeted: Greeted) -> None:
+        self._spawn(self._conversation(greeted))
+
+    async def _conversation(self, greeted: Greeted) -> None:
+        from imcprobe.probe.session import converse  # aiosmtplib loads only when wanted
+
+        seen = greeted.seen
+        try:
+            seen = await converse(greeted, self.options)
+        finally:
+            self._batch_up(seen)
+            self._running.release()
+
+    @property
+    def _running(self) -> Sweep:
+        assert self._sweep is not None  # noqa: S101 - nothing calls back before `batches` made it
+        return self._sweep
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+        else:
+            self._kick()
+
+    def _kick(self) -> None:
+        if not self._over:
+            self._running.kick()
+
+    def _batch_up(self, seen: Observation) -> None:
+        self._batch.append(seen)
+
+    def _turned(self) -> None:
+        waiting = self._tasks or self._resolved or self._held
+        if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
+            self._whole = self._exhausted and not waiting
+            self._end()
+        elif len(self._batch) >= WORTHWHILE:
+            self._wake()
+        elif self._batch and self._wake_timer is None:
+            self._wake_timer = asyncio.get_running_loop().call_later(BATCH_PAUSE, self._wake)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+            self._wake_timer = None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _cancel_tasks(self) -> None:
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

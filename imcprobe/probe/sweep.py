@@ -1,0 +1,289 @@
+"""The greeting path: thousands of sockets at once, no task, future or stream for any of them.
+
+A target costs `socket`, `connect`, one registration, one `recv` and `close` (QUIT adds a `send` and
+a `recv`), and one tuple while it waits. All targets share one limit, so the order of starting is the
+order of expiry and an ordered dict is the whole timer. What does not fit that (a greeting in pieces,
+a name with several addresses, a conversation) goes to the slow lane.
+
+Each turn drains, then starts, then expires: expiring what was not yet looked at would make time-outs
+of our own delay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+from imcprobe.fingerprint.reply import is_single
+from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.probe.exhaustion import Exhaustion
+from imcprobe.probe.options import QUIT_TIMEOUT
+from imcprobe.probe.outcomes import failure
+from imcprobe.probe.poller import MAX_EVENTS
+from imcprobe.probe.slowlane import SlowLane
+from imcprobe.probe.sockets import connect
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from imcprobe.probe.late import Greeted
+    from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.poller import Poller
+    from imcprobe.probe.sockets import Socket
+
+    Start = tuple[Target, tuple[str, ...]]
+    """A target and the literal addresses to try, one at least."""
+
+# Enough for every greeting seen; what is longer is read on in the slow lane.
+FIRST_READ = 4096
+# New connections a turn: many enough to amortise it, few enough that answers are read in between.
+MAX_STARTS = 256
+# How long to wait when this machine has run out of descriptors, ports or buffers.
+EXHAUSTED_PAUSE = 0.05
+
+_QUIT = b"QUIT\r\n"
+
+
+class Sweep:
+    """Probes what `supply` gives (None: nothing at the moment) and passes observations to `deliver`.
+
+    `converse` takes a connection whose greeting is complete but unread, when options ask for more than
+    a greeting, and calls `release` when it has ended. `turned` is called after each turn, `failed` with
+    an exception that nothing here expects: a bug, or the supply's own.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        options: ProbeOptions,
+        *,
+        supply: Callable[[], Start | None],
+        deliver: Callable[[Observation], None],
+        converse: Callable[[Greeted], None],
+        turned: Callable[[], None],
+        failed: Callable[[Exception], None],
+        poller: Callable[..., Poller],
+    ) -> None:
+        self._loop = loop
+        self._options = options
+        self._supply = supply
+        self._deliver = deliver
+        self._turned = turned
+        self._failed = failed
+        self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
+        self._slow = SlowLane(options, self._poller, self._finish, deliver, converse, self._not_begun)
+        # Only the plain case is fast: one address, and nothing to watch but the greeting.
+        self._all_slow = options.ehlo or options.watch_connect
+        self._first_limit = min(options.connect_timeout, options.greeting_timeout, options.deadline)
+        self._fresh: OrderedDict[int, tuple[Socket, Target, float]] = OrderedDict()
+        self._quitting: OrderedDict[int, tuple[Socket, float]] = OrderedDict()
+        self._again: deque[Start] = deque()
+        self._resume_at = 0.0
+        self._exhaustion = Exhaustion()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._kicked = False
+        self._closed = False
+
+    @property
+    def in_flight(self) -> int:
+        """Targets begun and not ended, goodbyes and conversations included."""
+        return len(self._fresh) + len(self._quitting) + len(self._slow)
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to wait for but the supply."""
+        return not (self.in_flight or self._again)
+
+    def kick(self) -> None:
+        """Take a turn soon: the supply has something new."""
+        if not (self._kicked or self._closed):
+            self._kicked = True
+            self._loop.call_soon(self._kicked_turn)
+
+    def release(self) -> None:
+        """Take note that a conversation has ended."""
+        self._slow.release()
+        self.kick()
+
+    def forget_waiting(self) -> None:
+        """Begin none of the targets that this machine had nothing left for."""
+        self._again.clear()
+
+    def close(self) -> None:
+        """Close every socket, without a word; what is in flight gets no observation."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._poller.close()
+        for sock, _, _ in self._fresh.values():
+            sock.close()
+        for sock, _ in self._quitting.values():
+            sock.close()
+        self._fresh.clear()
+        self._quitting.clear()
+        self._again.clear()
+        self._slow.close()
+
+    def _kicked_turn(self) -> None:
+        self._kicked = False
+        self._turn()
+
+    def _turn(self) -> None:
+        if self._closed:
+            return
+        try:
+            drained = self._drain()
+            self._start()
+            if drained:
+                self._expire()
+            self._turned()
+        except Exception as error:  # noqa: BLE001 - the loop would swallow it and the scan hang
+            self._failed(error)
+            return
+        self._arm()
+
+    def _drain(self) -> bool:
+        """Read what came; whether that was all, so that what is left may be called late."""
+        fresh = self._fresh
+        ready = self._poller.take()
+        for fd in ready:
+            entry = fresh.get(fd)
+            if entry is None:
+                self._drain_other(fd)
+                continue
+            sock, target, started = entry
+            try:
+                data = sock.recv(FIRST_READ)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                del fresh[fd]
+                self._refused(fd, sock, target, error)
+                continue
+            del fresh[fd]
+            if data.startswith(b"220") and is_single(data):
+                self._greeted(fd, sock, target, started, data)
+            else:
+                self._slow.adopt(fd, sock, target, started, data)
+        return len(ready) < MAX_EVENTS
+
+    def _drain_other(self, fd: int) -> None:
+        leaving = self._quitting.pop(fd, None)
+        if leaving is None:
+            self._slow.ready(fd)
+        else:  # 221, anything else, or the end: each is goodbye; closing over unread bytes is a reset
+            with contextlib.suppress(OSError):
+                leaving[0].recv(FIRST_READ)
+            self._close(fd, leaving[0])
+
+    def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
+        took = Times(None, (time.monotonic() - started) * 1000)
+        seen = Observation(
+            target, target.host, Status.SUCCESS, greeting=data, times=took, seen_at=time.time()
+        )
+        self._finish(fd, sock, seen, polite=True)
+
+    def _refused(self, fd: int, sock: Socket, target: Target, error: OSError) -> None:
+        self._finish(fd, sock, failure(target, target.host, error.errno), polite=False)
+
+    def _finish(self, fd: int, sock: Socket, seen: Observation, *, polite: bool) -> None:
+        """Hand out the observation and close the connection, politely where the server spoke SMTP."""
+        self._deliver(seen)
+        if polite and self._options.quit:
+            with contextlib.suppress(OSError):
+                sock.send(_QUIT)
+                self._quitting[fd] = (sock, time.monotonic() + QUIT_TIMEOUT)
+                return
+        self._close(fd, sock)
+
+    def _close(self, fd: int, sock: Socket) -> None:
+        self._poller.closing(fd)
+        sock.close()
+
+    def _start(self) -> None:
+        if self._again and time.monotonic() < self._resume_at:
+            return
+        for _ in range(min(self._options.concurrency - self.in_flight, MAX_STARTS)):
+            item = self._again.popleft() if self._again else self._supply()
+            if item is None or not self._open(*item):
+                return
+        if self.in_flight < self._options.concurrency:
+            self.kick()
+
+    def _open(self, target: Target, addresses: tuple[str, ...]) -> bool:
+        """Begin a target; False when this machine has run out of something and all must wait."""
+        try:
+            if self._all_slow or addresses[0] != target.host or len(addresses) > 1:
+                self._slow.begin(target, addresses)
+            else:
+                self._connect(target)
+        except OSError as error:
+            return self._not_begun(target, addresses, error)
+        except OverflowError as error:
+            self._report(target, addresses, Status.INVALID_INPUT, str(error))
+        self._exhaustion.over(addresses[0])
+        return True
+
+    def _connect(self, target: Target) -> None:
+        sock = connect(target.host, target.port)
+        fd = sock.fileno()
+        try:
+            self._poller.add(fd)
+        except OSError:
+            sock.close()
+            raise
+        self._fresh[fd] = (sock, target, time.monotonic())
+
+    def _not_begun(self, target: Target, addresses: tuple[str, ...], error: OSError) -> bool:
+        if not self._exhaustion.must_wait(error, addresses[-1], busy=self.in_flight > 0):
+            self._deliver(failure(target, addresses[-1], error.errno))
+            return True
+        self._again.append((target, addresses))
+        self._resume_at = time.monotonic() + EXHAUSTED_PAUSE
+        return False
+
+    def _report(self, target: Target, addresses: tuple[str, ...], status: Status, error: str) -> None:
+        self._deliver(Observation(target, addresses[-1], status, error=error, seen_at=time.time()))
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        fresh, quitting = self._fresh, self._quitting
+        while fresh:
+            fd, (sock, target, started) = next(iter(fresh.items()))
+            if started + self._first_limit > now:
+                break
+            del fresh[fd]
+            self._slow.overdue(fd, sock, target, started)
+        while quitting:
+            fd, (sock, until) = next(iter(quitting.items()))
+            if until > now:
+                break
+            del quitting[fd]
+            self._close(fd, sock)
+        self._slow.expire(now)
+
+    def _arm(self) -> None:
+        """See to it that a turn is taken when the next limit ends."""
+        due = self._next_due()
+        if due is None or (self._timer is not None and self._timer_due <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._timer_turn)
+
+    def _next_due(self) -> float | None:
+        moments = [self._slow.next_due, self._resume_at if self._again else None]
+        if self._fresh:
+            moments.append(next(iter(self._fresh.values()))[2] + self._first_limit)
+        if self._quitting:
+            moments.append(next(iter(self._quitting.values()))[1])
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _timer_turn(self) -> None:
+        self._timer = None
+        self._turn()

@@ -1,0 +1,209 @@
+"""Greetings as they come over a wire: in pieces, with something behind them, from many addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Caveat, Observation, Status, Target
+from imcprobe.probe.late import Greeted, Late
+from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.slowlane import SlowLane
+from imcprobe.testing import MockServer, greeting_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from imcprobe.testing.factories import FleetFactory, ServerFactory
+
+    Probe = Callable[..., Awaitable[list[Observation]]]
+
+SP3 = greeting_for("5.5.2650.21")
+MANY = b"220-first\r\n220-second\r\n" + SP3
+EARLY = b"220 h ready\r\n250-evil\r\n250 INJECTED\r\n"
+
+
+async def one(probe: Probe, *specs: str, **options: Any) -> Observation:
+    (seen,) = await probe(*specs, **options)
+    return seen
+
+
+@pytest.mark.parametrize("ehlo", [False, True])
+@pytest.mark.parametrize("greeting", [SP3, MANY], ids=["one line", "three lines"])
+@pytest.mark.parametrize(
+    "fault", ["split", "split=7", ["split=11", "delay=5ms"], "delay=100ms", "connect:delay=50ms"], ids=str
+)
+async def test_a_greeting_in_pieces_is_one_greeting(
+    probe: Probe, imc_server: ServerFactory, greeting: bytes, fault: str | list[str], ehlo: bool
+) -> None:
+    seen = await one(probe, imc_server(greeting, fault=fault).address, ehlo=ehlo)
+    assert (seen.status, seen.greeting) == (Status.SUCCESS, greeting)
+    assert (seen.ehlo is not None) == ehlo
+    answer = conclude(seen).identification
+    assert answer is not None
+    assert answer.build == "5.5.2650.21"
+
+
+@pytest.mark.parametrize("ehlo", [False, True])
+async def test_the_greeting_wins_over_the_close(probe: Probe, imc_server: ServerFactory, ehlo: bool) -> None:
+    seen = await one(probe, imc_server(fault=f"close={len(SP3)}").address, ehlo=ehlo)
+    assert (seen.status, seen.greeting) == (Status.SUCCESS, SP3)
+    assert seen.ehlo is None
+
+
+@pytest.mark.parametrize(
+    "fault", ["quit:silence", "quit:flood", "quit:drip=100ms", "quit:reset", "quit:close"]
+)
+async def test_what_comes_after_quit_changes_nothing(
+    probe: Probe, imc_server: ServerFactory, fault: str
+) -> None:
+    seen = await one(probe, imc_server(fault=fault).address)
+    assert (seen.status, seen.greeting) == (Status.SUCCESS, SP3)
+
+
+@pytest.mark.parametrize("ehlo", [False, True])
+async def test_bytes_behind_the_greeting_are_kept_and_never_an_answer_to_ehlo(
+    probe: Probe, imc_server: ServerFactory, ehlo: bool
+) -> None:
+    server = imc_server(EARLY)
+    seen = await one(probe, server.address, ehlo=ehlo)
+    assert (seen.status, seen.greeting, seen.ehlo) == (Status.SUCCESS, EARLY, None)
+    answer = conclude(seen).identification
+    assert answer is not None
+    assert Caveat.EARLY_DATA in answer.caveats
+    imc_server.settle(1)
+    assert b"EHLO" not in server.received[0]
+
+
+async def test_nothing_is_said_before_the_greeting_is_complete(
+    probe: Probe, imc_server: ServerFactory
+) -> None:
+    server = imc_server(fault="silence")
+    await one(probe, server.address, greeting_timeout=0.2)
+    imc_server.settle(1)
+    assert server.received == [b""]
+
+
+async def test_a_greeting_longer_than_one_read_is_read_on(probe: Probe, imc_server: ServerFactory) -> None:
+    long = b"220-" + b"x" * 9_000 + b"\r\n" + SP3
+    assert (await one(probe, imc_server(long).address)).greeting == long
+
+
+async def test_ipv6_is_probed_like_ipv4(probe: Probe) -> None:
+    async with MockServer(SP3, host="::1") as server:
+        seen = await one(probe, server.address)
+    assert (seen.status, seen.address, seen.target.host) == (Status.SUCCESS, "::1", "::1")
+
+
+async def test_a_name_is_probed_at_the_first_address_that_answers(
+    probe: Probe, imc_fleet: FleetFactory
+) -> None:
+    fleet = imc_fleet(["refused", "refused", "5.5.2653.13"])
+    hosts = [server.host for server in fleet]
+    seen = await one(probe, f"mx.example.com:{fleet[0].port}", lookup=lambda _host, _version: hosts)
+    assert (seen.status, seen.address, seen.target.host) == (Status.SUCCESS, hosts[2], "mx.example.com")
+
+
+async def test_a_name_whose_addresses_all_refuse_is_refused_at_the_last(
+    probe: Probe, imc_fleet: FleetFactory
+) -> None:
+    fleet = imc_fleet(["refused", "refused"])
+    hosts = [server.host for server in fleet]
+    seen = await one(probe, f"mx.example.com:{fleet[0].port}", lookup=lambda _host, _version: hosts)
+    assert (seen.status, seen.address) == (Status.CONNECTION_REFUSED, hosts[1])
+
+
+async def test_a_deaf_address_leaves_time_for_the_next(probe: Probe, deaf: str) -> None:
+    port = deaf.rpartition(":")[2]
+    hosts = ["127.0.0.1", "127.0.0.2"]
+    seen = await one(
+        probe, f"mx.example.com:{port}", lookup=lambda _host, _version: hosts, connect_timeout=0.6
+    )
+    assert (seen.status, seen.address) == (Status.CONNECTION_REFUSED, "127.0.0.2")
+
+
+async def test_addresses_of_a_name_that_are_excluded_are_passed_over(
+    probe: Probe, imc_server: ServerFactory
+) -> None:
+    server = imc_server()
+    hosts = ["192.0.2.1", "127.0.0.1"]
+    seen = await one(
+        probe,
+        f"mx.example.com:{server.port}",
+        exclude=("192.0.2.0/24",),
+        lookup=lambda _host, _version: hosts,
+    )
+    assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
+
+
+async def test_more_targets_than_are_in_flight_give_one_observation_each(
+    probe: Probe, imc_fleet: FleetFactory
+) -> None:
+    fleet = imc_fleet(100)
+    seen = await probe(f"{fleet[0].host}-{fleet[99].host}:{fleet[0].port}", concurrency=16)
+    assert [each.status for each in seen] == [Status.SUCCESS] * 100
+    assert len({each.target for each in seen}) == 100
+
+
+@pytest.mark.parametrize("ehlo", [False, True])
+async def test_a_connection_ends_with_a_goodbye_and_no_reset(probe: Probe, ehlo: bool) -> None:
+    ends: list[bytes] = []
+
+    async def polite(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SP3)
+        while (line := await reader.readline()) and not line.startswith(b"QUIT"):
+            writer.write(b"250 mock\r\n")
+        writer.write(b"221 bye\r\n")
+        ends.append(await reader.read())  # a reset would raise here
+        writer.close()
+
+    server = await asyncio.start_server(polite, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        await one(probe, f"127.0.0.1:{port}", ehlo=ehlo)
+        async with asyncio.timeout(5):
+            while not ends:  # noqa: ASYNC110 - the server's own task says when
+                await asyncio.sleep(0)
+    assert ends == [b""]
+
+
+def test_what_comes_between_two_looks_is_no_end(poller: Any) -> None:
+    """Where EHLO is wanted a greeting is peeked at: more may come right behind a look that found nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    pieces = iter([SP3[:20], b"", SP3[20:50], b"", SP3[50:]])
+
+    class Raced(socket.socket):
+        def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+            data = super().recv(bufsize, flags)
+            theirs.sendall(next(pieces, b""))
+            return data
+
+    ended: list[Observation] = []
+    greeted: list[Greeted] = []
+    loop = asyncio.new_event_loop()
+    with theirs, contextlib.closing(loop), Raced(fileno=ours.detach()) as sock:
+        sock.setblocking(False)
+        watched = poller(loop, lambda: None, watch_connect=False)
+        watched.add(sock.fileno())
+        lane = SlowLane(
+            ProbeOptions(ehlo=True),
+            watched,
+            lambda _fd, _sock, seen, **_: ended.append(seen),
+            ended.append,
+            greeted.append,
+            lambda *_: None,
+        )
+        lane._lates[sock.fileno()] = Late(sock, Target("192.0.2.1"), "192.0.2.1", (), 0.0, 0.0)
+        theirs.sendall(next(pieces))
+        for _ in range(5):
+            lane.ready(sock.fileno())
+        watched.close()
+    assert ended == []
+    assert [each.seen.greeting for each in greeted] == [SP3]

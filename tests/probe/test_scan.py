@@ -1,0 +1,452 @@
+"""What a scan promises as a whole: backpressure, stopping, exhaustion, names, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import socket
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imcprobe.errors import ImcprobeError
+from imcprobe.model import Observation, Status, Target
+from imcprobe.probe import limits
+from imcprobe.probe.limits import RESERVED_FILES, allowed_connections, open_files
+from imcprobe.probe.options import MAX_ADDRESSES, ProbeOptions
+from imcprobe.probe.poller import EpollPoller, default_poller
+from imcprobe.probe.resolve import MAX_LOOKUPS, Resolver, system_lookup
+from imcprobe.probe.scan import MAX_UNDELIVERED, Scan
+from imcprobe.probe.sockets import connect, idle_seconds, is_literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imcprobe.testing.factories import FleetFactory, ServerFactory
+
+QUICK = ProbeOptions(quit=False)
+
+
+async def seen_by(scan: Scan) -> list[Observation]:
+    async with asyncio.timeout(20):
+        return [each async for batch in scan.batches() for each in batch]
+
+
+def refused_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def test_targets_are_pulled_as_they_are_needed(poller: Any) -> None:
+    pulled = count()
+    port = refused_port()
+
+    def endless() -> Iterator[Target]:
+        while True:
+            next(pulled)
+            yield Target("127.0.0.1", port)
+
+    batches = Scan(endless(), QUICK, poller=poller).batches()
+    await anext(batches)
+    for _ in range(2000):  # nobody takes results: the supply must come to a stand
+        await asyncio.sleep(0)
+    drawn = next(pulled)
+    assert drawn <= 2 * MAX_UNDELIVERED + QUICK.concurrency
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert next(pulled) == drawn + 1
+    await batches.aclose()
+
+
+async def test_a_stopped_scan_ends_what_is_under_way_and_is_not_complete(
+    poller: Any, imc_server: ServerFactory
+) -> None:
+    server = imc_server(fault="delay=200ms")
+    scan = Scan(
+        (Target("127.0.0.1", server.port) for _ in count()), ProbeOptions(concurrency=4), poller=poller
+    )
+    asyncio.get_running_loop().call_later(0.1, scan.stop)
+    seen = await seen_by(scan)
+    assert [each.status for each in seen] == [Status.SUCCESS] * 4
+    assert not scan.complete
+
+
+async def test_a_stopped_scan_waits_no_longer_than_it_was_told(imc_server: ServerFactory) -> None:
+    server = imc_server(fault="silence")
+    scan = Scan([Target("127.0.0.1", server.port)])
+    scan.stop()  # before it began: nothing begins
+    assert await seen_by(scan) == []
+    scan = Scan([Target("127.0.0.1", server.port)])
+    asyncio.get_running_loop().call_later(0.1, scan.stop, 0.1)
+    assert await seen_by(scan) == []
+    assert not scan.complete
+
+
+async def test_a_scan_of_nothing_is_complete(poller: Any) -> None:
+    scan = Scan([], poller=poller)
+    assert await seen_by(scan) == []
+    assert scan.complete
+
+
+async def test_an_error_of_the_supply_is_raised_and_nothing_hangs() -> None:
+    def broken() -> Iterator[Target]:
+        yield Target("127.0.0.1", refused_port())
+        raise LookupError("supply")
+
+    with pytest.raises(LookupError, match="supply"):
+        await seen_by(Scan(broken()))
+
+
+async def test_an_error_of_a_resolver_that_nobody_expects_is_raised() -> None:
+    scan = Scan([Target("mx.example.com")], lookup=lambda _host, _version: [5])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        await seen_by(scan)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS])
+@pytest.mark.parametrize("name", ["sweep", "slowlane"])
+async def test_a_machine_that_has_run_out_waits_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch, imc_fleet: FleetFactory, code: int, name: str
+) -> None:
+    fleet = imc_fleet(20)
+    open_sockets = {"now": 0}
+
+    def scarce(address: str, port: int) -> Any:
+        open_sockets["now"] += 1
+        if open_sockets["now"] % 3 == 0:
+            raise OSError(code, "exhausted")
+        return connect(address, port)
+
+    monkeypatch.setattr(f"imcprobe.probe.{name}.connect", scarce)
+    options = ProbeOptions(watch_connect=name == "slowlane")
+    seen = await seen_by(Scan([Target(server.host, server.port) for server in fleet], options))
+    assert [each.status for each in seen] == [Status.SUCCESS] * 20
+
+
+async def test_without_ipv6_of_its_own_a_machine_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_address: str, _port: int) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "no address")
+
+    monkeypatch.setattr("imcprobe.probe.sweep.connect", none)
+    (seen,) = await seen_by(Scan([Target("2001:db8::1")]))
+    assert (seen.status, seen.error) == (Status.UNREACHABLE, "EADDRNOTAVAIL")
+
+
+@pytest.mark.parametrize("options", [QUICK, ProbeOptions(watch_connect=True)])
+async def test_a_poller_that_is_full_leaves_no_socket_open(options: ProbeOptions) -> None:
+    made: list[int] = []
+
+    class Full(EpollPoller):
+        def add(self, fd: int) -> None:
+            made.append(fd)
+            if len(made) == 1:
+                raise OSError(errno.ENOMEM, "full")
+            super().add(fd)
+
+    seen = await seen_by(Scan([Target("127.0.0.1", refused_port())] * 3, options, poller=Full))
+    assert {each.status for each in seen} <= {Status.CONNECTION_REFUSED, Status.UNKNOWN_ERROR}
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("addresses", [["192.0.2.1", "192.0.2.2"], ["192.0.2.2", "192.0.2.1"]])
+async def test_of_several_failures_the_one_that_says_most_is_told(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    def one_without_route(address: str, port: int) -> Any:
+        if address == "192.0.2.2":
+            raise OSError(errno.ENETUNREACH, "no route")
+        return connect("127.0.0.1", port)
+
+    monkeypatch.setattr("imcprobe.probe.slowlane.connect", one_without_route)
+    scan = Scan([Target("mx.example.com", refused_port())], lookup=lambda _host, _version: addresses)
+    (seen,) = await seen_by(scan)
+    assert (seen.status, seen.address) == (Status.CONNECTION_REFUSED, "192.0.2.1")
+
+
+async def test_a_kind_of_address_that_this_machine_has_not_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, imc_server: ServerFactory
+) -> None:
+    def without_ipv6(address: str, port: int) -> Any:
+        if ":" in address:
+            raise OSError(errno.EADDRNOTAVAIL, "no address")
+        return connect(address, port)
+
+    for module in ("sweep", "slowlane"):
+        monkeypatch.setattr(f"imcprobe.probe.{module}.connect", without_ipv6)
+    silent, good = imc_server(fault="silence"), imc_server()
+    targets = [Target("127.0.0.1", silent.port), Target("2001:db8::1"), Target("127.0.0.1", good.port)]
+    order = []
+    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5))
+    async for batch in scan.batches():
+        order += [each.status for each in batch]
+    assert order == [Status.UNREACHABLE, Status.SUCCESS, Status.IO_TIMEOUT]
+    found = Scan([Target("mx.example.com", good.port)], lookup=lambda _host, _version: ["::1", "127.0.0.1"])
+    (seen,) = await seen_by(found)
+    assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
+
+
+async def test_a_machine_without_a_single_file_left_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_address: str, _port: int) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr("imcprobe.probe.sweep.connect", none)
+    monkeypatch.setattr("imcprobe.probe.exhaustion.STUCK_LIMIT", 0.2)
+    with pytest.raises(ImcprobeError, match="no connection can be opened on this machine: EMFILE"):
+        await seen_by(Scan([Target("127.0.0.1")]))
+
+
+async def test_a_zone_that_does_not_exist_is_unreachable() -> None:
+    (seen,) = await seen_by(Scan([Target("fe80::1%nope")]))
+    assert (seen.status, seen.error) == (Status.UNREACHABLE, "ENODEV")
+
+
+async def test_bytes_of_what_has_ended_are_held_no_longer(imc_fleet: FleetFactory) -> None:
+    long = b"220-" + b"x" * 30_000 + b"\r\n220 " + b"y" * 20_000 + b"\r\n"
+    fleet = imc_fleet([long] * 10, fault="split=30006")
+    scan = Scan([Target(server.host, server.port) for server in fleet])
+    async for _ in scan.batches():
+        assert scan._sweep is not None
+        held = [late.reader.data for _, _, late in scan._sweep._slow._heap if late.sock.fileno() < 0]
+        assert not any(held)
+
+
+async def test_a_conversation_that_is_cut_short_keeps_its_greeting(imc_server: ServerFactory) -> None:
+    server = imc_server(fault="ehlo:silence")
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    asyncio.get_running_loop().call_later(0.3, scan.stop, 0.1)
+    (seen,) = await seen_by(scan)
+    assert (seen.status, seen.ehlo) == (Status.SUCCESS, None)
+    assert seen.greeting
+
+
+async def test_a_lookup_may_time_out_by_itself_and_a_machine_may_have_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def timed_out(_host: str, _version: int | None) -> list[str]:
+        raise TimeoutError
+
+    resolver = Resolver(timed_out, None)
+    with pytest.raises(TimeoutError):
+        await resolver.wait(resolver.ask("mx.example.com"))
+    assert (resolver._asked, resolver._stuck) == (0, 0)
+
+    def no_thread(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(OSError, match="can't start new thread"):
+        await resolver.wait(resolver.ask("mx.example.com"))
+    assert resolver._asked == 0
+
+
+async def test_the_first_of_two_addresses_may_be_without_a_route(
+    monkeypatch: pytest.MonkeyPatch, imc_server: ServerFactory
+) -> None:
+    def first_fails(address: str, port: int) -> Any:
+        if address == "192.0.2.1":
+            raise OSError(errno.ENETUNREACH, "no route")
+        return connect(address, port)
+
+    monkeypatch.setattr("imcprobe.probe.slowlane.connect", first_fails)
+    scan = Scan(
+        [Target("mx.example.com", imc_server().port)],
+        lookup=lambda _host, _version: ["192.0.2.1", "127.0.0.1"],
+    )
+    (seen,) = await seen_by(scan)
+    assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
+
+
+# Names
+
+
+async def test_names_are_looked_up_a_bounded_number_at_a_time() -> None:
+    asked: list[str] = []
+    gate = threading.Event()
+
+    def slow(host: str, _version: int | None) -> list[str]:
+        asked.append(host)
+        gate.wait(5)
+        return []
+
+    names = [Target(f"mx{number}.example.com") for number in range(3 * MAX_LOOKUPS)]
+    scan = asyncio.ensure_future(seen_by(Scan(names, lookup=slow)))
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert len(asked) == MAX_LOOKUPS
+    gate.set()
+    assert len({each.target for each in await scan}) == len(names)
+    assert len(asked) == len(names)
+
+
+async def test_a_resolver_that_answers_too_late_leaves_no_name_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imcprobe.probe.scan.RESOLVE_TIMEOUT", 0.05)
+    monkeypatch.setattr("imcprobe.probe.resolve.MAX_STUCK", 3)
+    gate = threading.Event()
+
+    def late(_host: str, _version: int | None) -> list[str]:
+        gate.wait(5)
+        return []
+
+    names = [Target(f"mx{number}.example.com") for number in range(3 * MAX_LOOKUPS)]
+    scan = asyncio.ensure_future(seen_by(Scan(names, lookup=late)))
+    await asyncio.wait([scan], timeout=0.3)
+    gate.set()
+    assert {each.status for each in await scan} == {Status.RESOLUTION_ERROR}
+    assert len(await scan) == len(names)
+
+
+async def test_addresses_go_on_while_names_are_looked_up(imc_server: ServerFactory) -> None:
+    gate = threading.Event()
+    server = imc_server()
+
+    def slow(_host: str, _version: int | None) -> list[str]:
+        gate.wait(5)
+        return ["127.0.0.1"]
+
+    order = []
+    scan = Scan([Target("mx.example.com", server.port), Target("127.0.0.1", server.port)], lookup=slow)
+    async for batch in scan.batches():
+        order += [each.target.host for each in batch]
+        gate.set()
+    assert order == ["127.0.0.1", "mx.example.com"]
+
+
+async def test_a_resolver_that_hangs_is_given_up_and_its_late_answer_ignored() -> None:
+    gate = threading.Event()
+
+    def hanging(_host: str, _version: int | None) -> list[str]:
+        gate.wait(5)
+        return ["127.0.0.1"]
+
+    freed = asyncio.Event()
+    resolver = Resolver(hanging, None, freed=freed.set, limit=0.05)
+    with pytest.raises(TimeoutError):
+        await resolver.wait(resolver.ask("mx.example.com"))
+    assert (resolver._asked, resolver._stuck) == (0, 1)
+    gate.set()
+    await asyncio.wait_for(freed.wait(), 5)
+    assert (resolver._asked, resolver._stuck) == (0, 0)
+
+
+async def test_a_name_has_so_many_addresses_and_no_more() -> None:
+    many = [f"192.0.2.{last}" for last in range(1, 20)]
+    resolver = Resolver(lambda _host, _version: many, None)
+    assert await resolver.wait(resolver.ask("mx.example.com")) == tuple(many[:MAX_ADDRESSES])
+
+
+async def test_what_a_lookup_raises_is_raised() -> None:
+    def bad(_host: str, _version: int | None) -> list[str]:
+        raise ValueError("label too long")
+
+    resolver = Resolver(bad, None)
+    with pytest.raises(ValueError, match="label too long"):
+        await resolver.wait(resolver.ask("x"))
+
+
+def test_an_answer_after_the_end_of_the_loop_is_nobodys() -> None:
+    gate = threading.Event()
+    asked = threading.Event()
+
+    def late(_host: str, _version: int | None) -> list[str]:
+        asked.set()
+        gate.wait(5)
+        return []
+
+    async def ask() -> None:
+        resolver = Resolver(late, None, limit=0.01)
+        with pytest.raises(TimeoutError):
+            await resolver.wait(resolver.ask("x"))
+
+    asyncio.run(ask())
+    assert asked.wait(5)
+    threads = [thread for thread in threading.enumerate() if thread.daemon and "_ask" in thread.name]
+    gate.set()
+    for thread in threads:
+        thread.join(5)
+
+
+def test_the_system_knows_localhost_by_either_version() -> None:
+    assert "127.0.0.1" in system_lookup("localhost", 4)
+    assert len(set(system_lookup("localhost", None))) == len(system_lookup("localhost", None))
+
+
+@pytest.mark.parametrize(
+    ("host", "literal"),
+    [("10.0.0.1", True), ("::1", True), ("fe80::1%lo", True), ("localhost", False), ("127.1", False),
+     ("0x7f.1", False)],
+)  # fmt: skip
+def test_a_literal_is_never_looked_up(host: str, literal: bool) -> None:
+    assert is_literal(host) is literal
+
+
+# Limits
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A machine with limits of its own, so that this one's stay as they are."""
+    state = {"soft": 1024, "hard": 4096}
+
+    def getrlimit(_what: int) -> tuple[int, int]:
+        return state["soft"], state["hard"]
+
+    def setrlimit(_what: int, new: tuple[int, int]) -> None:
+        if new[0] > state.get("most", new[0]):
+            raise ValueError("too many")
+        state["soft"], state["hard"] = new
+
+    monkeypatch.setattr("imcprobe.probe.limits.resource.getrlimit", getrlimit)
+    monkeypatch.setattr("imcprobe.probe.limits.resource.setrlimit", setrlimit)
+    return state
+
+
+@pytest.mark.usefixtures("files")
+def test_the_soft_limit_is_raised_to_the_hard_one_before_anything_is_lowered() -> None:
+    assert allowed_connections(3000) == 3000
+    assert open_files() == 4096
+    assert allowed_connections(8000) == 4096 - RESERVED_FILES
+
+
+def test_a_limit_that_cannot_be_raised_lowers_the_connections(files: Any) -> None:
+    files["most"] = 2000
+    assert allowed_connections(3000) == 1024 - RESERVED_FILES
+
+
+def test_where_there_is_no_limit_nothing_is_lowered(files: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.update(soft=resource.RLIM_INFINITY, hard=resource.RLIM_INFINITY)
+    assert (allowed_connections(50_000), open_files()) == (50_000, 0)
+    monkeypatch.setattr(limits, "resource", None)
+    assert (allowed_connections(50_000), open_files()) == (50_000, 0)
+
+
+def test_at_least_one_connection_is_always_allowed(files: Any) -> None:
+    files.update(soft=10, hard=10)
+    assert allowed_connections(100) == 1
+
+
+async def test_an_idle_time_is_known_where_the_system_tells(
+    imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = imc_server()
+    with socket.create_connection((server.host, server.port)) as sock:
+        assert 0 <= idle_seconds(sock) < 5
+        monkeypatch.delattr(socket, "TCP_INFO")
+        assert idle_seconds(sock) == 0
+
+
+async def test_the_default_poller_is_epoll_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    made = default_poller(loop, lambda: None, watch_connect=False)
+    assert isinstance(made, EpollPoller)
+    made.close()
+    monkeypatch.delattr("select.epoll")
+    other = default_poller(loop, lambda: None, watch_connect=False)
+    assert not isinstance(other, EpollPoller)
+    other.close()
