@@ -1,0 +1,160 @@
+"""The JSON Schema of the records: strict, with closed lists, and no other keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imcprobe.model import Caveat, Confidence, Family, Kind, Match, Status
+from imcprobe.outputs.records import SCHEMA_NAME
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_COUNT = {"type": "integer", "minimum": 0}
+_SECONDS = {"type": "number", "minimum": 0}
+_NULL = {"type": "null"}
+_MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+_PORT = {"type": "integer", "minimum": 1, "maximum": 65_535}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of one record: the first line of a file, one in its middle, or the last."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Records of {SCHEMA_NAME}: a scan's head, its results, its summary",
+        "oneOf": [{"$ref": f"#/$defs/{name}"} for name in ("scan", "result", "summary")],
+        "$defs": {
+            "scan": _scan(),
+            "result": _result(),
+            "summary": _summary(),
+            "identification": _identification(),
+            "release": _release(),
+            "neighbour": _object({"build": _TEXT, "name": _TEXT}),
+        },
+    }
+
+
+def _scan() -> dict[str, Any]:
+    options = {
+        "concurrency": {"type": "integer", "minimum": 1},
+        "connect_timeout": _SECONDS,
+        "greeting_timeout": _SECONDS,
+        "deadline": _SECONDS,
+        "quit": {"type": "boolean"},
+        "ehlo": {"type": "boolean"},
+        "helo_name": _TEXT_OR_NULL,
+        "family": {"enum": [4, 6, None]},
+    }
+    return _object(
+        {
+            "type": {"const": "scan"},
+            "schema": {"const": SCHEMA_NAME},
+            "version": _TEXT,
+            "table": _TEXT,
+            "started": _MOMENT,
+            "source": _TEXT_OR_NULL,
+            "targets": _COUNT,
+            "ports": _list(_PORT),
+            "targets_digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
+            "order": _object({"shuffle": {"const": False}, "seed": _NULL, "shard": _NULL}),
+            "options": _or_null(_object(options)),
+        }
+    )
+
+
+def _result() -> dict[str, Any]:
+    milliseconds = _or_null(_SECONDS)
+    return _object(
+        {
+            "type": {"const": "result"},
+            "target": _TEXT,
+            "ip": _TEXT_OR_NULL,
+            "port": _or_null(_PORT),
+            "status": _one_of(Status),
+            "code": _or_null({"type": "integer", "minimum": 200, "maximum": 599}),
+            "greeting": _TEXT_OR_NULL,
+            "greeting_base64": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9+/]+={0,2}$"},
+            "complete_greeting": {"type": "boolean"},
+            "name": _TEXT_OR_NULL,
+            "identification": _or_null({"$ref": "#/$defs/identification"}),
+            "ehlo": _or_null(_list(_TEXT)),
+            "tls": _NULL,
+            "ntlm": _NULL,
+            "times": _object({"connect_ms": milliseconds, "greeting_ms": milliseconds}),
+            "attempts": {"type": "integer", "minimum": 1},
+            "error": _TEXT_OR_NULL,
+            "timestamp": _or_null(_MOMENT),
+        }
+    )
+
+
+def _summary() -> dict[str, Any]:
+    return _object(
+        {
+            "type": {"const": "summary"},
+            "complete": {"type": "boolean"},
+            "targets": _COUNT,
+            "by_status": _object({str(status): _COUNT for status in Status}),
+            "exchange": _COUNT,
+            "seconds": _SECONDS,
+        }
+    )
+
+
+def _identification() -> dict[str, Any]:
+    neighbour = _or_null({"$ref": "#/$defs/neighbour"})
+    support = _object({"state": _TEXT, "date": _TEXT_OR_NULL, "note": _TEXT_OR_NULL})
+    return _object(
+        {
+            "family": _one_of(Family),
+            "product": _TEXT_OR_NULL,
+            "build": _TEXT_OR_NULL,
+            "match": _one_of(Match),
+            "releases": _list({"$ref": "#/$defs/release"}),
+            "below": neighbour,
+            "above": neighbour,
+            "confidence": _one_of(Confidence),
+            "caveats": {**_list(_one_of(Caveat)), "uniqueItems": True},
+            "cpe": _list({"type": "string", "pattern": r"^cpe:2\.3:a:microsoft:exchange_server:"}),
+            "support": _or_null(support),
+            "superseded_by": {"type": ["string", "null"], "pattern": "^SP[1-9]$"},
+            "advisories": {"type": "array", "maxItems": 0},
+        }
+    )
+
+
+def _release() -> dict[str, Any]:
+    return _object(
+        {
+            "name": _TEXT,
+            "version": _TEXT,
+            "service_pack": {"type": ["string", "null"], "pattern": "^SP[1-9]$"},
+            "kind": _one_of(Kind),
+            "source": _TEXT,
+            "note": _TEXT_OR_NULL,
+        }
+    )
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with all of these keys and no other."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, _NULL]}
+
+
+def _one_of(names: type[StrEnum]) -> dict[str, Any]:
+    return {"enum": [str(name) for name in names]}

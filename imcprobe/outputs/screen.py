@@ -1,0 +1,65 @@
+"""What `check` and `identify` show a person: the answer first, then what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imcprobe.outputs.records import shown_greeting
+from imcprobe.outputs.wording import build_line, caveats, headline, support_line
+from imcprobe.safetext import safe
+
+if TYPE_CHECKING:
+    from imcprobe.model import Result, Times
+
+
+def check_screen(result: Result) -> str:
+    """The screen of one host, without a line end behind it."""
+    lines = [_where(result), f"  {headline(result)}"]
+    lines += [f"  {label:<11} {text}" for label, text in _evidence(result) if text]
+    return "\n".join(lines)
+
+
+def identify_line(result: Result) -> str:
+    """The answer for one stored greeting.
+
+    `Exchange Server 5.0 Service Pack 2   build 5.0.1460.8   exact`
+    """
+    found = result.identification
+    parts = [headline(result)]
+    if found is not None and found.releases:
+        parts += [f"build {safe(found.build or '')}", str(found.match)]
+    if found is not None and found.caveats:
+        parts.append(f"({', '.join(found.caveats)})")
+    return "   ".join(parts)
+
+
+def _where(result: Result) -> str:
+    seen = result.observation
+    host = safe(seen.target.host)
+    address = "" if seen.address in (None, seen.target.host) else f" ({safe(seen.address or '')})"
+    return f"{host}{address} port {seen.target.port}" if seen.target.port else host
+
+
+def _evidence(result: Result) -> list[tuple[str, str]]:
+    seen, found = result.observation, result.identification
+    rows = [("Build", build_line(found)) if found else ("", "")]
+    rows.append(("Greeting", shown_greeting(seen.greeting) or ""))
+    if found is not None:
+        rows.append(("Support", support_line(found)))
+        rows += [("Caveat", doubt) for doubt in caveats(found)]
+        rows += [("Note", release.note or "") for release in found.releases if release.note]
+    if seen.ehlo is not None:
+        rows.append(("EHLO", ", ".join(safe(line) for line in seen.ehlo[1:]) or "no keywords"))
+    elif seen.error is not None and found is not None:
+        rows.append(("Error", safe(seen.error)))
+    rows.append(("Time", _times(seen.times)))
+    return rows
+
+
+def _times(times: Times) -> str:
+    parts = [("connect", times.connect_ms), ("greeting", times.greeting_ms)]
+    return ", ".join(f"{what} {_milliseconds(value)}" for what, value in parts if value is not None)
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 1 else "under 1 ms"

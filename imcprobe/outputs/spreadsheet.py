@@ -1,0 +1,38 @@
+"""CSV that a spreadsheet may open: RFC 4180, with no cell that it would take for a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from imcprobe.outputs.columns import COLUMNS, Value, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imcprobe.model import Result
+
+# What a spreadsheet begins a formula with; TAB and CR never get here, the sanitiser has escaped them.
+_FORMULA = ("=", "+", "-", "@")
+
+
+def header_line() -> str:
+    """The names of the columns."""
+    return _line(column.name for column in COLUMNS)
+
+
+def csv_line(result: Result) -> str:
+    """One result, with its line end."""
+    return _line(_cell(column.of(result)) for column in COLUMNS)
+
+
+def _cell(value: Value) -> str:
+    text = text_of(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Stored evidence -> observations, judged like fresh ones from there on."""

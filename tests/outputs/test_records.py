@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import copy
+import json
+from base64 import b64decode
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Result, Status, Target, Times
+from imcprobe.outputs import records
+from imcprobe.outputs.records import (
+    Head,
+    HeadOptions,
+    head_record,
+    line_of,
+    reply_code,
+    result_line,
+    result_record,
+    summary_record,
+)
+from imcprobe.outputs.schema import json_schema
+from imcprobe.outputs.tally import Tally
+from imcprobe.safetext import restore
+
+VALIDATOR = Draft202012Validator(json_schema())
+HEAD = Head(
+    version="0.1.0",
+    started=1_795_000_000.0,
+    targets=291,
+    ports=(25,),
+    targets_digest="sha256:" + "0" * 64,
+    options=HeadOptions(1024, 5.0, 30.0, 60.0, True, False, None, None),
+)
+
+observations = st.builds(
+    Observation,
+    st.builds(Target, st.text(), st.integers(0, 65_535)),
+    st.one_of(st.none(), st.just("192.0.2.1")),
+    st.sampled_from(Status),
+    greeting=st.one_of(
+        st.binary(),
+        st.binary().map(
+            lambda tail: b"220 mx (Microsoft Exchange Internet Mail Service 5.5.2650.21) " + tail + b"\r\n"
+        ),
+    ),
+    ehlo=st.one_of(st.none(), st.lists(st.text(), min_size=1).map(tuple)),
+    times=st.builds(Times, st.one_of(st.none(), st.floats(0, 1e6)), st.one_of(st.none(), st.floats(0, 1e6))),
+    attempts=st.integers(1, 3),
+    error=st.one_of(st.none(), st.text()),
+    seen_at=st.one_of(st.none(), st.floats(0, 4e9)),
+    source=st.sampled_from([None, "text", "records"]),
+)
+
+
+def test_the_schema_is_a_schema() -> None:
+    Draft202012Validator.check_schema(json_schema())
+
+
+def test_every_kind_of_result_has_a_valid_record(each_result: Result) -> None:
+    VALIDATOR.validate(result_record(each_result))
+
+
+def test_the_fast_line_is_the_record_byte_for_byte(each_result: Result) -> None:
+    assert result_line(each_result) == line_of(result_record(each_result))
+
+
+@given(observations)
+def test_any_observation_has_a_valid_record_and_the_same_fast_line(seen: Observation) -> None:
+    found = conclude(seen)
+    record = result_record(found)
+    VALIDATOR.validate(record)
+    assert result_line(found) == line_of(record)
+    assert result_line(found).isascii()
+
+
+def test_the_record_has_the_bytes_twice_as_text_and_exactly(each_result: Result) -> None:
+    record = result_record(each_result)
+    greeting = each_result.observation.greeting
+    assert b64decode(record["greeting_base64"] or "") == greeting
+    assert restore(record["greeting"] or "") == greeting.rstrip(b"\r\n")
+
+
+def test_head_and_summary_are_valid(all_results: list[Result]) -> None:
+    tally = Tally()
+    for each in all_results:
+        tally.add(each)
+    VALIDATOR.validate(head_record(HEAD))
+    VALIDATOR.validate(head_record(Head("0.1.0", 0.0, 0, source="text")))
+    summary = summary_record(tally, 10.25, complete=True)
+    VALIDATOR.validate(summary)
+    assert sum(summary["by_status"].values()) == summary["targets"] == len(all_results)
+
+
+def places(record: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every object of a record, as the way to it."""
+    found: list[tuple[Any, ...]] = [way] if isinstance(record, dict) else []
+    inside = (
+        record.items() if isinstance(record, dict) else enumerate(record) if isinstance(record, list) else ()
+    )
+    return found + [place for key, value in inside for place in places(value, (*way, key))]
+
+
+def at(record: Any, way: tuple[Any, ...]) -> Any:
+    for key in way:
+        record = record[key]
+    return record
+
+
+def test_a_record_with_another_key_or_one_less_is_refused(each_result: Result) -> None:
+    record = result_record(each_result)
+    for way in places(record):
+        more = copy.deepcopy(record)
+        at(more, way)["extra"] = 1
+        assert not VALIDATOR.is_valid(more)
+        less = copy.deepcopy(record)
+        inside = at(less, way)
+        del inside[sorted(inside)[len(inside) // 2]]
+        assert not VALIDATOR.is_valid(less)
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        (("status",), "failed"),
+        (("port",), "25"),
+        (("port",), 70_000),
+        (("code",), 42),
+        (("greeting_base64",), "a b"),
+        (("timestamp",), "yesterday"),
+        (("attempts",), 0),
+        (("tls",), {}),
+        (("times", "greeting_ms"), "12 ms"),
+        (("identification", "family"), "exchange"),
+        (("identification", "match"), "maybe"),
+        (("identification", "confidence"), "certain"),
+        (("identification", "caveats"), ["forgeable"]),
+        (("identification", "releases", 0, "kind"), "beta"),
+        (("identification", "releases", 0, "service_pack"), "3"),
+        (("identification", "cpe"), ["cpe:/a:microsoft"]),
+        (("identification", "advisories"), ["x"]),
+        (("type",), "results"),
+    ],
+)
+def test_a_value_outside_its_list_is_refused(way: tuple[Any, ...], value: Any) -> None:
+    greeting = b"220 mx (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready\r\n"
+    record = result_record(
+        conclude(Observation(Target("h"), "192.0.2.1", Status.SUCCESS, greeting=greeting, seen_at=0.0))
+    )
+    assert VALIDATOR.is_valid(record)
+    at(record, way[:-1])[way[-1]] = value
+    assert not VALIDATOR.is_valid(record)
+
+
+def test_a_head_of_another_schema_is_refused() -> None:
+    assert not VALIDATOR.is_valid(head_record(HEAD) | {"schema": "imcprobe/2"})
+
+
+def test_what_was_not_observed_is_null() -> None:
+    record = result_record(Result(Observation(Target("h", 0), None, Status.INVALID_INPUT)))
+    for key in (
+        "ip",
+        "port",
+        "code",
+        "greeting",
+        "greeting_base64",
+        "name",
+        "identification",
+        "ehlo",
+        "error",
+    ):
+        assert record[key] is None
+    assert record["times"] == {"connect_ms": None, "greeting_ms": None}
+
+
+@pytest.mark.parametrize(
+    ("greeting", "code"),
+    [
+        (b"220 x\r\n", 220),
+        (b"554-x", 554),
+        (b"220\r\n", 220),
+        (b"220", None),
+        (b"220x", None),
+        (b"999 x", None),
+    ],
+)
+def test_a_code_is_what_rfc_5321_calls_one(greeting: bytes, code: int | None) -> None:
+    assert reply_code(greeting) == code
+
+
+def test_the_remembered_json_is_bounded_and_never_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "_MAX_REMEMBERED", 3)
+    for number in range(10):
+        greeting = b"220 mx%d (Microsoft Exchange Internet Mail Service 5.5.2650.%d) x\r\n" % (number, number)
+        found = conclude(Observation(Target("h"), None, Status.SUCCESS, greeting=greeting))
+        assert json.loads(result_line(found)) == result_record(found)
+        assert len(records._remembered) <= 3
+
+
+@given(st.integers(0, 4_000_000_000), st.integers(0, 999))
+def test_a_timestamp_that_is_read_back_is_written_the_same(seconds: int, milliseconds: int) -> None:
+    written = records.timestamp(seconds + milliseconds / 1000)
+    assert written.endswith(f".{milliseconds:03d}Z")
+    assert records.timestamp(datetime.fromisoformat(written).timestamp()) == written

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imcprobe.errors import InputError
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.outputs.formats import FORMATS
+from imcprobe.outputs.records import Head
+from imcprobe.outputs.tally import Tally
+from imcprobe.safetext import decode, to_bytes
+from imcprobe.sources.detect import read_stored
+from imcprobe.sources.records import read_records
+from imcprobe.sources.text import read_text
+
+IMS = "220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready"
+HEADER = "Received: by EX1 with SMTP (Microsoft Exchange Internet Mail Service\r\n\tVersion 5.0.1458.49)\r\n"
+
+
+def greetings(text: str | bytes) -> list[tuple[str, bytes]]:
+    data = text if isinstance(text, bytes) else text.encode()
+    return [(seen.target.host, seen.greeting) for seen in read_text(to_bytes(decode(data)), "f")]
+
+
+def test_a_line_is_a_greeting_and_named_by_file_and_line() -> None:
+    assert greetings(f"{IMS}\r\n\n220 b\n220 c") == [
+        ("f line 1", f"{IMS}\r\n".encode()),
+        ("f line 3", b"220 b\n"),
+        ("f line 4", b"220 c"),
+    ]
+
+
+def test_lines_of_one_reply_belong_together() -> None:
+    assert greetings("220-a\n220-b\n220 c\n220 d\n") == [
+        ("f line 1", b"220-a\n220-b\n220 c\n"),
+        ("f line 4", b"220 d\n"),
+    ]
+
+
+def test_a_reply_that_is_not_gone_on_with_ends_there() -> None:
+    assert greetings("220-a\nother\n") == [("f line 1", b"220-a\n"), ("f line 2", b"other\n")]
+
+
+def test_a_folded_header_is_one() -> None:
+    assert greetings(HEADER + "220 x\n") == [("f line 1", HEADER.encode()), ("f line 3", b"220 x\n")]
+
+
+def test_a_greeting_that_begins_with_a_blank_is_no_fold() -> None:
+    assert [place for place, _ in greetings("220 x\n Microsoft ESMTP MAIL Service\n")] == [
+        "f line 1",
+        "f line 2",
+    ]
+
+
+def test_utf_16_is_read_and_other_bytes_are_kept() -> None:
+    assert greetings(f"{IMS}\n".encode("utf-16")) == [("f line 1", f"{IMS}\n".encode())]
+    assert greetings(b"220 \xe9\n") == [("f line 1", b"220 \xe9\n")]
+
+
+@given(st.binary())
+def test_of_any_bytes_nothing_is_lost_but_blank_lines(data: bytes) -> None:
+    kept = b"".join(greeting for _, greeting in greetings(data))
+    lines = to_bytes(decode(data)).split(b"\n")
+    assert kept.replace(b"\n", b"") == b"".join(line for line in lines if line.strip())
+
+
+OBSERVATIONS = [
+    Observation(
+        Target("mx.example.com", 2525),
+        "192.0.2.1",
+        Status.SUCCESS,
+        f"{IMS}\r\n\xff\x00".encode("latin-1"),
+        ehlo=("mx \x1b[2J\\", "HELP"),
+        times=Times(1.5, 12.5),
+        seen_at=1_795_000_000.5,
+    ),
+    Observation(Target("a\x1bb line 3", 0), None, Status.INVALID_INPUT, error="no\x07"),
+    Observation(Target("::1"), "::1", Status.IO_TIMEOUT, b"220", error="after 30 s"),
+]
+
+
+def stored(form: str, source: str | None = None) -> bytes:
+    writer = FORMATS[form]()
+    text = writer.start(Head("0.1.0", 0.0, len(OBSERVATIONS), source=source))
+    text += "".join(writer.row(conclude(seen)) for seen in OBSERVATIONS)
+    return (text + writer.end(Tally(), 1.0, complete=True)).encode()
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_what_was_written_is_read_back_as_it_was_seen(form: str) -> None:
+    for mark in (b"\xef\xbb\xbf", b""):
+        kind, found = read_stored(mark + stored(form), "today")
+        assert kind == "records"
+    again = list(found)
+    for seen, read in zip(OBSERVATIONS, again, strict=True):
+        assert read.source == "records"
+        for name in (
+            "target",
+            "address",
+            "status",
+            "greeting",
+            "ehlo",
+            "times",
+            "error",
+            "seen_at",
+            "attempts",
+        ):
+            assert getattr(read, name) == getattr(seen, name)
+
+
+def test_text_that_was_stored_is_text_again() -> None:
+    assert {seen.source for seen in read_records(stored("jsonl", "text"), "f")} == {"text"}
+
+
+def test_a_torn_last_line_is_left_out() -> None:
+    whole = stored("jsonl")
+    cut = whole[: whole.rfind(b"\n", 0, -1) - 40]
+    assert len(list(read_records(cut, "f"))) == len(OBSERVATIONS) - 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"{}", "f is JSON, but no scan of imcprobe"),
+        (b'{"scan":1,"results":[]}', "f is JSON, but no scan of imcprobe"),
+        (b"{not json", "f is no record of imcprobe"),
+        (b'{"type":"scan","schema":"imcprobe/9"}\n', "f has no schema imcprobe/1"),
+        (b"[" * 100_000, "f is no record of imcprobe"),
+    ],
+)
+def test_what_is_no_scan_of_imcprobe_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(read_records(data, "f"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("status", "maybe"), ("greeting_base64", "***"), ("target", 5), ("port", "x"), ("times", None),
+     ("timestamp", "x"), ("ehlo", 5), ("attempts", None), ("ip", 7), ("times", {"connect_ms": "x"}),
+     ("times", {"connect_ms": float("nan"), "greeting_ms": None}), ("attempts", True), ("port", True),
+     ("times", {"connect_ms": float("inf"), "greeting_ms": None}),
+     ("times", {"connect_ms": True, "greeting_ms": None}),
+     ("timestamp", "0001-01-01T00:00:00.000Z"), ("timestamp", "2026-11-24T00:00:00+23:59"), ("error", 0),
+     ("port", -5), ("port", 10**400), ("ehlo", "abc")],
+)  # fmt: skip
+def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = json.loads(first) | {key: value}
+    data = b"\n".join([head, json.dumps(record).encode(), b""])
+    with pytest.raises(InputError, match="f line 2 is no result record of imcprobe"):
+        list(read_records(data, "f"))
+
+
+def test_a_line_that_is_no_json_is_named() -> None:
+    head, *_ = stored("jsonl").splitlines()
+    with pytest.raises(InputError, match="f line 2 is no record of imcprobe"):
+        list(read_records(head + b"\nx\n", "f"))
+
+
+def test_everything_else_is_text() -> None:
+    assert read_stored(b"220 x\n", "f")[0] == "text"
+
+
+@pytest.mark.parametrize("piece", [b"220-a\n", b"\tfolded\n", b"220-\n"])
+def test_a_long_run_of_lines_costs_no_more_than_its_length(piece: bytes) -> None:
+    began = time.process_time()
+    found = list(read_text(b"X-Mailer: x\n" + piece * 100_000, "f"))
+    assert time.process_time() - began < 3
+    assert max(len(seen.greeting) for seen in found) < 70_000
