@@ -1,0 +1,5 @@
+"""`python -m imcprobe`."""
+
+from imcprobe.cli.app import main
+
+main()

@@ -1,0 +1,62 @@
+"""`imcprobe demo`: a subnet of old servers on this machine, and the real scan of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imcprobe.cli import options as opt
+from imcprobe.cli.exits import Verdict
+from imcprobe.cli.files import OutputFiles
+from imcprobe.cli.running import Run, run_scan
+from imcprobe.cli.terminal import Terminal
+from imcprobe.knowledge.releases import RELEASES
+from imcprobe.outputs.formats import FORMATS
+from imcprobe.probe.options import ProbeOptions
+from imcprobe.targets import parse
+from imcprobe.testing.faults import parse_fault
+from imcprobe.testing.fleet import Fleet, Member, address_exists
+from imcprobe.testing.greetings import greeting_for, named_greeting
+from imcprobe.testing.running import serve_in_thread
+
+# A documented hotfix: MS02-037.
+_HOTFIX = "5.5.2656.59"
+# Where a fleet begins, far from the addresses that machines use; and where there is nothing else.
+_FIRST, _ONLY = "127.86.4.1", "127.0.0.1"
+# The silent one is given up after this; the others answer at once.
+_PATIENCE = 1.0
+
+
+def demo(
+    format_name: opt.FormatName = None,
+    quiet: opt.Quiet = False,
+    no_color: opt.NoColor = False,
+) -> int:
+    """Scan a subnet of old servers on loopback.
+
+    They are started for it: every release of the table, and some other servers.
+    """
+    name = opt.parse_format(format_name) or "table"
+    with Terminal(quiet=quiet, no_color=no_color) as terminal, serve_in_thread(_fleet()) as fleet:
+        terminal.remark(f"{len(fleet)} servers on this machine, from {fleet.address} on. The scan is real.")
+        terminal.remark(
+            "The greetings of 4.0 are made up, as none with a build is known; those of 5.0 and 5.5 are not."
+        )
+        return run_scan(
+            Run(
+                targets=parse(fleet.addresses),
+                options=ProbeOptions(greeting_timeout=_PATIENCE),
+                terminal=terminal,
+                files=OutputFiles([], force=False, only=None),
+                verdict=Verdict(),
+                format=FORMATS[name](),
+            )
+        )
+
+
+def _fleet() -> Fleet:
+    builds = [*dict.fromkeys(str(row.build) for row in RELEASES), _HOTFIX]
+    members = [Member(greeting_for(build, f"mx{at}.example.com")) for at, build in enumerate(builds, 1)]
+    members += [Member(named_greeting(name)) for name in ("masked", "postfix", "windows")]
+    members += [replace(members[0], faults=(parse_fault("silence"),)), Member(refused=True)]
+    by_ports = not address_exists(_FIRST)
+    return Fleet(members, first=_ONLY if by_ports else _FIRST, by_ports=by_ports)

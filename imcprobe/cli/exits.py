@@ -1,0 +1,60 @@
+"""Exit codes, and what decides between them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imcprobe.fingerprint.expect import Condition, Expectation
+    from imcprobe.model import Result
+
+
+class ExitCode(IntEnum):
+    """What a shell sees. A signal adds 128 to its number, as in a shell: 130, 143."""
+
+    OK = 0
+    CONDITION_MET = 1
+    USAGE = 2
+    NOT_DONE = 3
+    BUG = 4
+
+
+class Verdict:
+    """Watches results for conditions; `code` is the answer at the end."""
+
+    def __init__(
+        self,
+        fail_on: tuple[Condition, ...] = (),
+        expectation: Expectation | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self._fail_on = fail_on
+        self._expectation = expectation
+        self._strict = strict
+        self._failed = False
+        self._answered = False
+        self._silent = False
+
+    def add(self, result: Result) -> None:
+        """Take one more result into account."""
+        if result.observation.answered:
+            self._answered = True
+            self._failed |= self._expectation is not None and not self._expectation.met(result)
+        else:
+            self._silent = True
+        self._failed |= any(condition(result) for condition in self._fail_on)
+
+    @property
+    def answered(self) -> bool:
+        """Whether at least one target answered."""
+        return self._answered
+
+    @property
+    def code(self) -> ExitCode:
+        """A condition that is met weighs more than a target that did not answer."""
+        if self._failed:
+            return ExitCode.CONDITION_MET
+        missed = self._silent and (self._strict or self._expectation is not None)
+        return ExitCode.NOT_DONE if missed or not self._answered else ExitCode.OK

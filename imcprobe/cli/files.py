@@ -1,0 +1,147 @@
+"""Output files: opened before anything is probed, written as results come, whole records at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from imcprobe.errors import OutputError, UsageError
+from imcprobe.outputs.formats import ENDINGS, FORMATS
+from imcprobe.outputs.tally import Tally
+from imcprobe.safetext import quoted, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from imcprobe.model import Result
+    from imcprobe.outputs.formats import Format
+    from imcprobe.outputs.records import Head
+
+ONLY: dict[str, Callable[[Result], bool]] = {
+    "answered": lambda result: result.observation.answered,
+    "exchange": lambda result: result.identification is not None and result.identification.exchange,
+}
+"""The words of `--only`."""
+
+
+@dataclass(slots=True)
+class _File:
+    path: str
+    format: Format
+    stream: TextIO
+    broken: bool = False
+
+
+class OutputFiles:
+    """All files of a run. What cannot be written raises OutputError, and is left alone from then on."""
+
+    def __init__(self, paths: Iterable[str], *, force: bool, only: str | None) -> None:
+        """Open all. Raises UsageError for unknown endings and words, and for files that exist."""
+        self._wanted = _parse_only(only)
+        self._held = Tally()
+        self._files: list[_File] = []
+        made = [(path, _format_of(path)) for path in dict.fromkeys(paths)]
+        try:
+            for path, form in made:
+                self._files.append(_File(path, form, _opened(path, force=force)))
+        except BaseException:
+            self.close()
+            for file in self._files:
+                # What this run has made, and nothing else, is taken away again.
+                if not force:
+                    Path(file.path).unlink()
+            raise
+
+    def start(self, head: Head) -> None:
+        self._write_each(lambda file: file.format.start(head))
+
+    def add(self, results: list[Result]) -> None:
+        """Write the results that the files are to hold, in one piece a file."""
+        if not self._files:
+            return
+        held = [result for result in results if self._wanted(result)]
+        for result in held:
+            self._held.add(result)
+        self._write_each(lambda file: "".join(map(file.format.row, held)))
+
+    def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
+        """Write the ends; returns what was written, in words, empty without files."""
+        try:
+            self._write_each(lambda file: file.format.end(tally, seconds, complete=complete))
+        finally:
+            self.close()
+        state = "complete" if complete else "incomplete"
+        return ", ".join(f"{file.path} ({self._held.targets:,} records, {state})" for file in self._files)
+
+    def _write_each(self, text_of: Callable[[_File], str]) -> None:
+        """Write to all, also when one of them fails. Raises the first failure afterwards."""
+        failures: list[OutputError] = []
+        for file in self._files:
+            try:
+                _write(file, text_of(file))
+            except OutputError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def close(self) -> None:
+        """Close all; what is left to write of a file that is full has been complained of already."""
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                file.stream.close()
+
+
+def read_bytes(path: str) -> bytes:
+    """A whole file. Raises OSError."""
+    return Path(path).read_bytes()
+
+
+def shown_path(path: str) -> str:
+    """A path for a message, whole."""
+    return f'"{safe(path)}"'
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file could not be had, in the system's words."""
+    return (error.strerror or str(error)).lower()
+
+
+def _parse_only(text: str | None) -> Callable[[Result], bool]:
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    for word in words:
+        if word not in ONLY:
+            raise UsageError(f"--only {quoted(word)}: unknown. Known: {', '.join(ONLY)}.")
+    return lambda result: all(ONLY[word](result) for word in words)
+
+
+def _format_of(path: str) -> Format:
+    ending = Path(path).suffix
+    if ending not in ENDINGS:
+        raise UsageError(f"-o {safe(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
+    return FORMATS[ENDINGS[ending]]()
+
+
+def _opened(path: str, *, force: bool) -> TextIO:
+    try:
+        return Path(path).open("w" if force else "x", encoding="utf-8", newline="")
+    except FileExistsError:
+        raise UsageError(f"{safe(path)} exists. --force replaces it.") from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(file: _File, text: str) -> None:
+    if file.broken:
+        return
+    try:
+        file.stream.write(text)
+        file.stream.flush()
+    except OSError as error:
+        file.broken = True
+        raise _unwritable(file.path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> OutputError:
+    return OutputError(f"{shown_path(path)} cannot be written: {reason_of(error)}.")

@@ -1,0 +1,155 @@
+"""`imcprobe identify`: stored greetings, without any network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imcprobe.cli import options as opt
+from imcprobe.cli.exits import ExitCode
+from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, reason_of, shown_path
+from imcprobe.cli.terminal import Terminal
+from imcprobe.errors import InputError, UsageError
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Result, Status, Target
+from imcprobe.outputs.formats import FORMATS, Format
+from imcprobe.outputs.records import Head
+from imcprobe.outputs.screen import identify_line
+from imcprobe.outputs.tally import Tally
+from imcprobe.safetext import quoted, to_bytes
+from imcprobe.sources.detect import read_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(slots=True)
+class _Store:
+    """One argument: a file, stdin, or a greeting itself (`kind` "greeting")."""
+
+    name: str
+    kind: str
+    results: list[Result]
+
+
+class Answers(Format):
+    """The answer for each greeting, in one line."""
+
+    def row(self, result: Result) -> str:
+        return f"{identify_line(result)}\n"
+
+
+def identify(
+    stores: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="GREETING|FILE",
+            help="A greeting, a text file with a greeting a line, a .jsonl or .json of imcprobe; - is stdin.",
+        ),
+    ] = None,
+    output: opt.Outputs = None,
+    force: opt.Force = False,
+    only: opt.Only = None,
+    format_name: opt.FormatName = None,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = 0,
+) -> int:
+    """Identify stored greetings, without network.
+
+    Mail headers too. Exit 1 when there is nothing of Exchange among them.
+    """
+    names = stores or ([] if sys.stdin.isatty() else ["-"])
+    if not names:
+        raise UsageError("identify what? Give a greeting in quotes, a file, or - for stdin.")
+    chosen = opt.parse_format(format_name)
+    started = time.time()
+    read = [_read(name) for name in names]
+    with Terminal(quiet=quiet) as terminal:
+        _write(read, chosen, OutputFiles(output or [], force=force, only=only), terminal, verbose, started)
+        for store in read:
+            if store.kind != "greeting":
+                terminal.remark(_told(store))
+    found = any(map(ONLY["exchange"], _all(read)))
+    return ExitCode.OK if found else ExitCode.CONDITION_MET
+
+
+def _read(name: str) -> _Store:
+    if name != "-" and not os.path.exists(name):  # noqa: PTH110 - says no where Path raises: a long greeting
+        if _is_file_name(name):
+            raise InputError(f"{quoted(name)} cannot be read: no such file. A greeting has blanks in it.")
+        # What is typed ends where it ends: a line end says that nothing is cut off.
+        seen = Observation(
+            Target("greeting", 0), None, Status.SUCCESS, greeting=to_bytes(name) + b"\n", source="text"
+        )
+        return _Store(name, "greeting", [conclude(seen)])
+    shown = "stdin" if name == "-" else name
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
+    except OSError as error:
+        raise InputError(f"{shown_path(name)} cannot be read: {reason_of(error)}.") from error
+    kind, observations = read_stored(data, shown)
+    return _Store(shown, kind, [conclude(seen) for seen in observations])
+
+
+def _is_file_name(text: str) -> bool:
+    """Whether what names no file was meant to: greetings have blanks, and masked ones stars."""
+    return not any(char in " *\t" for char in text)
+
+
+def _write(
+    read: list[_Store],
+    chosen: str | None,
+    files: OutputFiles,
+    terminal: Terminal,
+    verbose: int,
+    started: float,
+) -> None:
+    everything = list(_all(read))
+    form, shows_all = _format(read, chosen, terminal)
+    show = (lambda _: True) if shows_all or verbose else ONLY["exchange"]
+    tally = Tally()
+    for result in everything:
+        tally.add(result)
+    kinds = {"records" if store.kind == "records" else "text" for store in read}
+    head = Head(
+        version=version("imcprobe"),
+        started=started,
+        targets=len(everything),
+        source="text" if "text" in kinds else "records",
+    )
+    seconds = time.time() - started
+    try:
+        files.start(head)
+        files.add(everything)
+        told = files.end(tally, seconds, complete=True)
+    finally:
+        files.close()
+    rows = "".join(form.row(result) for result in everything if show(result))
+    terminal.out(form.start(head) + rows + form.end(tally, seconds, complete=True))
+    if told:
+        terminal.remark(f"wrote {told}")
+
+
+def _format(read: list[_Store], chosen: str | None, terminal: Terminal) -> tuple[Format, bool]:
+    """The format of stdout, and whether it shows everything: a table of a file shows Exchange."""
+    if chosen is None and all(store.kind == "greeting" for store in read):
+        return Answers(), True
+    name = chosen or ("table" if terminal.is_interactive else "line")
+    return FORMATS[name](), name != "table"
+
+
+def _all(read: Iterable[_Store]) -> Iterable[Result]:
+    return (result for store in read for result in store.results)
+
+
+def _told(store: _Store) -> str:
+    exchange = sum(map(ONLY["exchange"], store.results))
+    what = "greeting" if store.kind == "text" else "record"
+    plural = "" if len(store.results) == 1 else "s"
+    return f"{store.name}   {store.kind}   {len(store.results):,} {what}{plural}   {exchange:,} Exchange"

@@ -1,0 +1,136 @@
+"""`imcprobe mock`: a server, or a subnet of them, that says what old Exchange servers said."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imcprobe.cli.exits import ExitCode
+from imcprobe.cli.terminal import Terminal
+from imcprobe.errors import UsageError
+from imcprobe.fingerprint.builds import lookup
+from imcprobe.model import Build
+from imcprobe.safetext import quoted
+from imcprobe.testing.faults import FAULTS, parse_fault
+from imcprobe.testing.fleet import Fleet, Member
+from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for, greeting_of
+from imcprobe.testing.running import run_with, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from imcprobe.testing.server import MockServer
+
+_FAULT_HELP = "; ".join(f"{row.usage}: {row.help}" for row in FAULTS.values())
+_BY_SIGNAL = 128
+
+
+def mock(
+    build: Annotated[
+        str | None,
+        typer.Option("--build", metavar="BUILD", help=f"Which build greets. Default: {DEFAULT_BUILD}."),
+    ] = None,
+    greeting: Annotated[
+        str | None,
+        typer.Option(
+            "--greeting",
+            metavar="TEXT",
+            help=f"The greeting as it is, or one of {', '.join(GREETING_NAMES)}.",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on, or a fleet's first.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", "-p", metavar="PORT", min=0, max=65_535, help="Port; 0 lets the system choose."
+        ),
+    ] = 2525,
+    fleet: Annotated[
+        int | None,
+        typer.Option("--fleet", metavar="N", help="N servers on consecutive addresses (Linux has 127/8)."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="[POINT:]NAME",
+            help=f"Misbehave, at connect, greeting (default), ehlo or quit. Repeatable. {_FAULT_HELP}.",
+        ),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            "--exec", metavar="CMD", help="Run CMD with IMCPROBE_MOCK=host:port, then stop; its exit code."
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No remarks beside the ready line.")] = False,
+) -> int:
+    """Be an Exchange server, for tests. On 127.0.0.1:2525, 5.5 SP3, until Ctrl-C."""
+    terminal = Terminal(quiet=quiet)
+    said = _greeting(build, greeting)
+    if _is_made_up(build):
+        terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
+    member = Member(said, tuple(parse_fault(text) for text in fault or []))
+    server = (
+        member.at(host, port) if fleet is None else Fleet([member] * max(fleet, 0), first=host, port=port)
+    )
+    return asyncio.run(_run(server, command, terminal))
+
+
+def _greeting(build: str | None, greeting: str | None) -> bytes:
+    if build is not None and greeting is not None:
+        raise UsageError("--build and --greeting exclude each other. Give one.")
+    if greeting in GREETING_NAMES:
+        return greeting_of(greeting)
+    if greeting is not None:
+        if not greeting:
+            raise UsageError(f"--greeting {quoted(greeting)}: give what the server is to say.")
+        return os.fsencode(greeting) + b"\r\n"
+    return greeting_for(build or DEFAULT_BUILD)
+
+
+def _is_made_up(build: str | None) -> bool:
+    return build is not None and lookup(Build.parse(build)).product == "4.0"
+
+
+async def _run(server: MockServer | Fleet, command: str | None, terminal: Terminal) -> int:
+    """Serve until a signal or the command's end; the exit code. Raises UsageError for an address in use."""
+    stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, partial(_stop, stopped, number))
+    if command is None:
+        # Ctrl-C or SIGTERM is how a mock ends when all is well.
+        return await _first(serve(server, partial(_say, terminal)), stopped, ended=ExitCode.OK)
+    async with server:
+        return await _first(run_with(command, server.address), stopped, ended=None)
+
+
+async def _first(
+    work: Coroutine[None, None, int | None], stopped: asyncio.Future[int], *, ended: int | None
+) -> int:
+    """Wait for the work or a signal; `ended` is the code after a signal, None for 128 and its number."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return task.result() or ExitCode.OK
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return _BY_SIGNAL + stopped.result() if ended is None else ended
+
+
+def _stop(stopped: asyncio.Future[int], number: int) -> None:
+    if not stopped.done():
+        stopped.set_result(number)
+
+
+def _say(terminal: Terminal, line: str) -> None:
+    terminal.out(f"{line}\n")

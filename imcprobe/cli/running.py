@@ -1,0 +1,209 @@
+"""Running a scan for a verb: batches to screen, files, counts and verdict, until done or stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from imcprobe.cli.terminal import shown_ports
+from imcprobe.errors import OutputError
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Result, Status, Target
+from imcprobe.outputs.records import Head, HeadOptions
+from imcprobe.outputs.tally import Tally
+from imcprobe.probe.limits import allowed_connections, open_files
+from imcprobe.probe.scan import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imcprobe.cli.exits import Verdict
+    from imcprobe.cli.files import OutputFiles
+    from imcprobe.cli.terminal import Terminal
+    from imcprobe.outputs.formats import Format
+    from imcprobe.probe.options import ProbeOptions
+    from imcprobe.targets import Targets
+
+# One greeting from so many addresses, and from more than half of those that answered: something in between.
+_SAME_FROM = 16
+_MAX_GREETINGS = 4096
+_LONGEST_GREETING = 512
+_BY_SIGNAL = 128
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Progress is shown this often, in seconds.
+_TICK = 0.2
+
+
+@dataclass(slots=True)
+class Run:
+    """All that one scan of the command line needs.
+
+    `show` says which results stdout gets, `announcement` what is said first, the pace added.
+    """
+
+    targets: Targets
+    options: ProbeOptions
+    terminal: Terminal
+    files: OutputFiles
+    verdict: Verdict
+    format: Format
+    show: Callable[[Result], bool] = lambda _: True
+    announcement: str | None = None
+
+
+def run_scan(run: Run) -> int:
+    """Run to the end, or until a signal; returns the exit code. Raises ImcprobeError."""
+    try:
+        run.options = _capped(run.options, run.terminal)
+        if run.announcement is not None:
+            run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
+        return asyncio.run(_running(run))
+    finally:
+        run.files.close()
+
+
+async def _running(run: Run) -> int:
+    return await _Runner(run).run()
+
+
+def _capped(options: ProbeOptions, terminal: Terminal) -> ProbeOptions:
+    """Lower the number of connections to what open files allow, and say so."""
+    allowed = allowed_connections(options.concurrency)
+    if allowed < options.concurrency:
+        terminal.remark(
+            f"{options.concurrency} connections wanted, but this shell allows {open_files()} open files; "
+            f"using {allowed}."
+        )
+    return replace(options, concurrency=allowed)
+
+
+class _Runner:
+    """One run: holds the counts, and what a signal has asked for."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tally = Tally()
+        self._seen: Counter[bytes] = Counter()
+        self._signal = 0
+        self._loop = asyncio.get_running_loop()
+        self._scan = Scan(run.targets, run.options, excluded=run.targets.covers_excluded)
+
+    async def run(self) -> int:
+        run, started = self._run, time.monotonic()
+        # Not the loop's own handlers: they run in its turns, and a turn may wait for whoever reads stdout.
+        before = [(number, signal.signal(number, self._on_signal)) for number in _SIGNALS]
+        ticking = asyncio.get_running_loop().create_task(self._tick())
+        try:
+            await self._all(_head(run))
+            return self._end(time.monotonic() - started)
+        except OutputError:
+            # One output is lost: the others are ended as they should be.
+            with suppress(OutputError):
+                run.files.end(self._tally, time.monotonic() - started, complete=False)
+            raise
+        finally:
+            ticking.cancel()
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    async def _all(self, head: Head) -> None:
+        run = self._run
+        run.files.start(head)
+        run.terminal.out(run.format.start(head))
+        run.terminal.begin(head.targets)
+        self._add([_invalid(bad.text, bad.message) for bad in run.targets.bad])
+        async with aclosing(self._scan.batches()) as batches:
+            async for batch in batches:
+                self._add([conclude(seen) for seen in batch])
+                if run.terminal.gone:
+                    break
+
+    async def _tick(self) -> None:
+        """Show progress also while nobody answers."""
+        while True:
+            self._run.terminal.advance(self._tally.targets, self._tally.line())
+            await asyncio.sleep(_TICK)
+
+    def _add(self, results: list[Result]) -> None:
+        run = self._run
+        for result in results:
+            self._tally.add(result)
+            run.verdict.add(result)
+            greeting = result.observation.greeting
+            known = greeting in self._seen or len(self._seen) < _MAX_GREETINGS
+            if known and 0 < len(greeting) <= _LONGEST_GREETING:
+                self._seen[greeting] += 1
+        run.files.add(results)
+        run.terminal.out("".join(run.format.row(result) for result in results if run.show(result)))
+
+    def _end(self, seconds: float) -> int:
+        run, tally = self._run, self._tally
+        complete = self._scan.complete
+        run.terminal.finish()
+        run.terminal.out(run.format.end(tally, seconds, complete=complete))
+        written = run.files.end(tally, seconds, complete=complete)
+        if written:
+            run.terminal.remark(f"wrote {written}")
+        self._warn()
+        return _BY_SIGNAL + self._signal if self._signal else int(run.verdict.code)
+
+    def _warn(self) -> None:
+        run, tally = self._run, self._tally
+        if run.terminal.gone:
+            return
+        most = max(self._seen.values(), default=0)
+        if most >= _SAME_FROM and most * 2 > tally.answered:
+            run.terminal.remark(
+                f"the same greeting came from {most:,} of {tally.answered:,} addresses: "
+                "something in between may answer for them."
+            )
+        if not run.verdict.answered and tally.targets > 1 and not self._signal:
+            run.terminal.complain(
+                f"no host answered on port {shown_ports(run.targets.ports)} from here. "
+                " The port may be blocked on the way out. "
+                "Nothing was shown to be safe."
+            )
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self._signal:
+            self._run.terminal.abandon()
+            os._exit(_BY_SIGNAL + number)
+        self._signal = number
+        self._run.terminal.interrupt()
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        self._run.terminal.remark("stopping; once more to leave at once.")
+        self._scan.stop()
+
+
+def _head(run: Run) -> Head:
+    options = run.options
+    return Head(
+        version=version("imcprobe"),
+        started=time.time(),
+        targets=len(run.targets) + len(run.targets.bad),
+        ports=run.targets.ports,
+        targets_digest=run.targets.digest,
+        options=HeadOptions(
+            concurrency=options.concurrency,
+            connect_timeout=options.connect_timeout,
+            greeting_timeout=options.greeting_timeout,
+            deadline=options.deadline,
+            quit=options.quit,
+            ehlo=options.ehlo,
+            helo_name=options.helo_name,
+            family=options.family,
+        ),
+    )
+
+
+def _invalid(text: str, message: str) -> Result:
+    return Result(Observation(Target(text, 0), None, Status.INVALID_INPUT, error=message))

@@ -1,0 +1,213 @@
+"""The two streams of a command: data on stdout, everything else on stderr, and the progress in between.
+
+Nothing here trusts what it is given: remarks go through the sanitiser, and Rich prints text, never markup.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from imcprobe.errors import OutputError
+from imcprobe.safetext import clip, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from rich.progress import Progress, TaskID
+
+PROGRAM = "imcprobe"
+# A plain line of progress this often, in seconds, where no bar can be drawn.
+_LINE_EVERY = 10.0
+_LONGEST_LIST = 60
+
+
+# A reader of stdout who does not read is looked after this often, in milliseconds, and left after so many
+# seconds when a signal has come.
+_GLANCE = 200
+_PATIENCE = 1.0
+
+
+_SHOW_CURSOR = b"\x1b[?25h\r\n"
+
+
+class Terminal:
+    """Where a command speaks. `gone` becomes True when whoever read stdout has left."""
+
+    def __init__(self, *, quiet: bool = False, no_color: bool = False) -> None:
+        self.gone = False
+        self._quiet = quiet
+        self._no_color = no_color
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._total = 0
+        self._line_due = 0.0
+        self._interrupted_at: float | None = None
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person reads stdout."""
+        return sys.stdout.isatty()
+
+    def out(self, text: str) -> None:
+        """Write data. Raises OutputError when stdout cannot be written; a reader who left is no error."""
+        if self.gone or not text:
+            return
+        try:
+            if self._progress is not None and self.is_interactive:
+                self._progress.console.out(text, end="", highlight=False)
+            elif (pipe := _pipe_of_stdout()) is not None:
+                self._into_pipe(pipe, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+            else:
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        except BrokenPipeError:
+            self.gone = True
+            silence(sys.stdout)
+        except OSError as error:
+            silence(sys.stdout)
+            raise OutputError(
+                f"stdout cannot be written: {(error.strerror or str(error)).lower()}."
+            ) from error
+
+    def interrupt(self) -> None:
+        """Wait no longer than a moment for a reader of stdout who does not read; for signal handlers."""
+        self._interrupted_at = time.monotonic()
+
+    def abandon(self) -> None:
+        """Leave the terminal usable where nothing else is to be waited for; for signal handlers."""
+        if self._progress is not None:
+            os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+
+    def remark(self, text: str) -> None:
+        """Say something beside the data, unless quiet."""
+        if not self._quiet:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Say something that also a quiet command has to say."""
+        if self._progress is not None and sys.stderr.isatty():
+            self._progress.console.out(_line(text), highlight=False)
+        else:
+            say(text)
+
+    def begin(self, total: int) -> None:
+        """Begin to show progress towards `total` targets."""
+        self._total = total
+        self._line_due = time.monotonic() + _LINE_EVERY
+        if not self._quiet and sys.stderr.isatty():
+            self._begin_bar()
+
+    def advance(self, done: int, told: str) -> None:
+        """Show how far it is; `told` are the counts in words."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, told=told)
+        elif not self._quiet and time.monotonic() >= self._line_due:
+            self._line_due = time.monotonic() + _LINE_EVERY
+            share = 100 * done // max(self._total, 1)
+            self.remark(f"{done:,} of {self._total:,} targets ({share} %), {told}")
+
+    def finish(self) -> None:
+        """Take the progress away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.finish()
+
+    def _into_pipe(self, pipe: int, data: bytes) -> None:
+        """Write what fits, again and again: a write that blocks would be deaf to signals."""
+        writable = select.poll()
+        writable.register(pipe, select.POLLOUT)
+        for start in range(0, len(data), select.PIPE_BUF):
+            while not writable.poll(_GLANCE):
+                patience = time.monotonic() - _PATIENCE
+                if self._interrupted_at is not None and self._interrupted_at < patience:
+                    self.gone = True
+                    return
+            os.write(pipe, data[start : start + select.PIPE_BUF])
+
+    def _begin_bar(self) -> None:
+        from rich.console import Console  # Rich loads only where a person looks
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        # Where both streams are the terminal, one console draws on it: the bar stays below the rows.
+        console = Console(stderr=not self.is_interactive, no_color=self._no_color or None)
+        self._progress = Progress(
+            TextColumn("  Scanning"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.percentage:.0f} %  ETA", markup=False),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task("scan", total=self._total, told="")
+        self._progress.start()
+
+
+def shown_ports(ports: Sequence[int]) -> str:
+    """Ports for a sentence, neighbours joined.
+
+    >>> shown_ports((25, 26, 27, 587))
+    '25-27, 587'
+    """
+    ranges: list[list[int]] = []
+    for port in ports:
+        if ranges and port == ranges[-1][1] + 1:
+            ranges[-1][1] = port
+        else:
+            ranges.append([port, port])
+    told = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+    return clip(told, _LONGEST_LIST)
+
+
+def _pipe_of_stdout() -> int | None:
+    """The descriptor of stdout where it is a pipe, and nothing is waiting in Python's own buffer."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stand-in, as in tests
+        return None
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return None
+    sys.stdout.flush()
+    return descriptor
+
+
+def say(text: str) -> None:
+    """Say something on stderr in one line; where nobody can hear it, nothing."""
+    try:
+        print(_line(text), file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Point a stream at nothing, so that Python's own flush at the end has nobody to complain about."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
+
+
+def _line(text: str) -> str:
+    # Our own sentences quote text that is safe already; a file's name, say, may not be.
+    return f"{PROGRAM}: {text if text.isprintable() else safe(text)}"

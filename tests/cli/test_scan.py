@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import errno
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from imcprobe.model import Status
+from imcprobe.outputs.schema import json_schema
+from imcprobe.testing import greeting_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from imcprobe.testing.factories import FleetFactory, ServerFactory
+
+    Cli = Callable[..., Any]
+
+VALIDATOR = Draft202012Validator(json_schema())
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        clients = [socket.socket() for _ in range(4)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        for client in clients:
+            client.close()
+
+
+def one(done: Any) -> dict[str, Any]:
+    for record in done.records:
+        VALIDATOR.validate(record)
+    (result,) = done.results
+    return result  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "fault", "status"),
+    [
+        ("5.5.2650.21", None, Status.SUCCESS),
+        ("5.5.2650.21", "reset", Status.CONNECTION_RESET),
+        ("5.5.2650.21", "close=9", Status.CONNECTION_CLOSED),
+        ("5.5.2650.21", "silence", Status.IO_TIMEOUT),
+        (b"SSH-2.0-x\r\n", None, Status.PROTOCOL_ERROR),
+        ("5.5.2650.21", "554", Status.APPLICATION_ERROR),
+    ],
+)
+def test_what_a_server_does_is_in_the_record(
+    cli: Cli, imc_server: ServerFactory, greeting: str | bytes, fault: str | None, status: Status
+) -> None:
+    server = imc_server(greeting, fault=fault)
+    record = one(cli("scan", server.address, "-f", "jsonl", "--greeting-timeout", "300ms", "-q"))
+    assert (record["status"], record["target"], record["ip"], record["port"]) == (
+        status,
+        "127.0.0.1",
+        "127.0.0.1",
+        server.port,
+    )
+
+
+def test_a_refusal_is_in_the_record(cli: Cli, imc_server: ServerFactory) -> None:
+    done = cli("scan", imc_server(refused=True).address, "-f", "jsonl")
+    assert (one(done)["status"], one(done)["error"], done.code) == ("connection-refused", "ECONNREFUSED", 3)
+
+
+def test_a_connection_that_is_never_answered_is_in_the_record(cli: Cli, deaf: str) -> None:
+    record = one(cli("scan", deaf, "-f", "jsonl", "--connect-timeout", "0.2"))
+    assert (record["status"], record["error"]) == ("connection-timeout", "after 0.2 s")
+
+
+def test_no_route_is_in_the_record(cli: Cli) -> None:
+    assert one(cli("scan", "255.255.255.255", "-f", "jsonl"))["status"] == "unreachable"
+
+
+def test_a_name_that_is_not_known_is_in_the_record(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr("imcprobe.probe.resolve.socket.getaddrinfo", unknown)
+    record = one(cli("scan", "mx.example.com", "-f", "jsonl"))
+    assert (record["status"], record["ip"]) == ("resolution-error", None)
+
+
+def test_a_name_with_an_excluded_address_is_in_the_record(cli: Cli) -> None:
+    done = cli("scan", "localhost", "--exclude", "127.0.0.0/8", "--exclude", "::1", "-f", "jsonl")
+    assert one(done)["status"] == "excluded"
+
+
+def test_a_bad_line_is_in_the_record_when_it_is_passed_over(
+    cli: Cli, imc_server: ServerFactory, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text(f"{imc_server().address}\n10.1.4.300\n")
+    done = cli("scan", "-i", hosts, "--skip-bad", "-f", "jsonl")
+    bad = done.results[0]
+    assert (bad["status"], bad["target"], bad["port"]) == ("invalid-input", "10.1.4.300", None)
+    assert done.records[0]["targets"] == done.records[-1]["targets"] == 2
+    assert f"{hosts} line 2" in done.err
+    assert "(1 passed over)" in done.err
+
+
+def test_an_error_of_the_system_that_has_no_name_here_is_in_the_record(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(_address: str, _port: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr("imcprobe.probe.sweep.connect", connect)
+    record = one(cli("scan", "192.0.2.1", "-f", "jsonl"))
+    assert (record["status"], record["error"]) == ("unknown-error", "EIO")
+
+
+def test_a_subnet_gives_a_record_for_each_address(cli: Cli, imc_fleet: FleetFactory, tmp_path: Path) -> None:
+    fleet = imc_fleet(30)
+    base = fleet[0].host.rpartition(".")[0]
+    out = tmp_path / "a.jsonl"
+    done = cli("scan", f"{base}.0/27", "-p", fleet[0].port, "-o", out)
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    for record in records:
+        VALIDATOR.validate(record)
+    summary = records[-1]
+    assert summary["by_status"]["success"] == summary["exchange"] == 30
+    assert summary["by_status"]["connection-refused"] == 2
+    assert (summary["complete"], summary["targets"], len(records)) == (True, 32, 34)
+    assert f"wrote {out} (32 records, complete)" in done.err
+    assert done.code == 0
+
+
+def test_lines_go_into_a_pipe(cli: Cli, imc_server: ServerFactory) -> None:
+    server = imc_server()
+    done = cli("scan", server.address)
+    columns = ["127.0.0.1", str(server.port), "success", "Exchange Server 5.5 Service Pack 3", "5.5.2650.21"]
+    assert done.out == "\t".join([*columns, "mock.example.com", "ended"]) + "\n"
+    assert "1 target, port 25, 1024 at a time" in done.err
+
+
+def test_the_table_shows_exchange_or_more_when_asked(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(["5.5.2650.21", "postfix", "refused"])
+    spec = f"{fleet[0].host}-{fleet[2].host}"
+    for more, rows in (((), 1), (("-v",), 2), (("-vv",), 3), (("-v", "-v"), 3)):
+        out = cli("scan", spec, "-p", fleet[0].port, "-f", "table", "-q", *more).out.splitlines()
+        assert len(out) == rows + 2
+        assert " 1 Exchange · 1 other SMTP · 1 refused " in out[-1]
+
+
+@pytest.mark.parametrize(
+    ("only", "rows"), [("answered", 2), ("exchange", 1), ("exchange,answered", 1), (None, 3)]
+)
+def test_files_hold_what_was_asked_for(
+    cli: Cli, imc_fleet: FleetFactory, tmp_path: Path, only: str | None, rows: int
+) -> None:
+    fleet = imc_fleet(["5.5.2650.21", "postfix", "refused"])
+    out, table = tmp_path / "out.csv", tmp_path / "out.txt"
+    more = () if only is None else ("--only", only)
+    cli("scan", f"{fleet[0].host}-{fleet[2].host}", "-p", fleet[0].port, "-o", out, "-o", table, *more)
+    assert len(out.read_text().splitlines()) == rows + 1
+    assert len(table.read_text().splitlines()) == rows + 2
+
+
+def test_an_existing_file_is_kept_unless_forced(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
+    out = tmp_path / "a.json"
+    out.write_text("precious")
+    server = imc_server()
+    done = cli("scan", server.address, "-o", out)
+    assert (done.code, out.read_text()) == (2, "precious")
+    assert done.err == f"imcprobe: {out} exists. --force replaces it.\n"
+    assert server.connections == 0
+    assert cli("scan", server.address, "-o", out, "--force").code == 0
+    assert json.loads(out.read_text())["summary"]["complete"]
+
+
+def test_a_file_that_cannot_be_written_stops_before_the_first_connection(
+    cli: Cli, imc_server: ServerFactory, tmp_path: Path
+) -> None:
+    server = imc_server()
+    done = cli("scan", server.address, "-o", tmp_path / "no" / "a.jsonl")
+    assert (done.code, server.connections) == (3, 0)
+    assert "cannot be written: no such file or directory." in done.err
+
+
+def test_a_full_disk_is_told_in_one_line(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
+    full = tmp_path / "full.jsonl"
+    full.symlink_to("/dev/full")
+    done = cli("scan", imc_server().address, "-o", full, "--force", "-q")
+    assert done.code == 3
+    assert done.err == f'imcprobe: "{full}" cannot be written: no space left on device.\n'
+
+
+def test_a_dry_run_lists_and_sends_nothing(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
+    server = imc_server()
+    out = tmp_path / "a.jsonl"
+    done = cli("scan", server.address, "10.0.0.0/30", "--exclude", "10.0.0.1", "--dry-run", "-o", out)
+    assert done.out.splitlines() == ["10.0.0.0:25", "10.0.0.2:25", "10.0.0.3:25", server.address]
+    assert "4 targets (1 excluded), port 25" in done.err
+    assert (done.code, server.connections, out.exists()) == (0, 0, False)
+
+
+def test_lists_come_from_files_and_exclusions_too(cli: Cli, imc_fleet: FleetFactory, tmp_path: Path) -> None:
+    fleet = imc_fleet(3)
+    hosts, never = tmp_path / "hosts.txt", tmp_path / "never.txt"
+    hosts.write_bytes("\r\n".join([server.host for server in fleet] * 2).encode("utf-16"))
+    never.write_text(f"# mine\n{fleet[1].host}\n")
+    done = cli("scan", "-i", hosts, "--exclude-file", never, "-p", fleet[0].port, "-f", "jsonl")
+    assert {record["target"] for record in done.results} == {fleet[0].host, fleet[2].host}
+    assert "2 targets (1 excluded, 3 duplicates)" in done.err
+
+
+def test_ehlo_is_sent_when_asked_for(cli: Cli, imc_server: ServerFactory) -> None:
+    server = imc_server()
+    done = cli("scan", server.address, "--ehlo", "--helo-name", "probe.example.com", "-f", "jsonl")
+    assert "XEXCH50" in one(done)["ehlo"]
+    assert done.records[0]["options"]["helo_name"] == "probe.example.com"
+    imc_server.settle(1)
+    assert server.received == [b"EHLO probe.example.com\r\nQUIT\r\n"]
+
+
+def test_early_lines_are_a_caveat_in_the_record(cli: Cli, imc_server: ServerFactory) -> None:
+    server = imc_server(b"220 h ready\r\n250-evil\r\n250 INJECTED\r\n")
+    record = one(cli("scan", server.address, "--ehlo", "-f", "jsonl"))
+    assert (record["ehlo"], record["status"]) == (None, "success")
+    assert record["identification"]["caveats"] == ["early-data"]
+    assert "INJECTED" in record["greeting"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "options", "code"),
+    [
+        (["5.5.2650.21", "postfix"], [], 0),
+        (["refused"], [], 3),
+        (["5.5.2650.21", "refused"], [], 0),
+        (["5.5.2650.21", "refused"], ["--strict"], 3),
+        (["5.5.2650.21"], ["--fail-on", "exchange"], 1),
+        (["postfix"], ["--fail-on", "exchange"], 0),
+        (["5.5.2650.21"], ["--fail-on", "outdated"], 1),
+        (["5.5.2653.13"], ["--fail-on", "outdated"], 0),
+        (["5.5.2653.13"], ["--fail-on", "outdated,unsupported"], 1),
+        (["5.5.2650.24"], ["--fail-on", "unknown"], 1),
+        (["5.5.2650.21", "refused"], ["--fail-on", "unreached"], 1),
+        (["refused"], ["--fail-on", "unreached"], 1),
+        (["5.5.2653.13"], ["--expect", "5.5sp4"], 0),
+        (["5.5.2653.13", "5.5.2650.21"], ["--expect", "5.5sp4"], 1),
+        (["5.5.2653.13", "refused"], ["--expect", "5.5sp4"], 3),
+        (["5.5.2650.21", "refused"], ["--expect", "5.5sp4"], 1),
+        (["postfix"], ["--expect", "none"], 0),
+        (["5.5.2650.21"], ["--expect", "none"], 1),
+    ],
+)
+def test_the_exit_code_says_how_it_went(
+    cli: Cli, imc_fleet: FleetFactory, servers: list[str], options: list[str], code: int
+) -> None:
+    fleet = imc_fleet(servers)
+    assert cli("scan", *(server.address for server in fleet), *options, "-q").code == code
+
+
+def test_when_nobody_answers_nothing_was_shown_to_be_safe(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(["refused", "refused"])
+    done = cli("scan", f"{fleet[0].host}-{fleet[1].host}", "-p", fleet[0].port, "-q")
+    assert done.code == 3
+    assert f"no host answered on port {fleet[0].port} from here." in done.err
+    assert "Nothing was shown to be safe." in done.err
+
+
+def test_the_same_greeting_from_everywhere_is_remarked(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(20)
+    done = cli("scan", f"{fleet[0].host}-{fleet[19].host}", "-p", fleet[0].port)
+    assert "the same greeting came from 20 of 20 addresses" in done.err
+
+
+def test_different_greetings_are_no_remark(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet([greeting_for("5.5.2650.21", f"mx{at}.example.com") for at in range(20)])
+    assert "same greeting" not in cli("scan", f"{fleet[0].host}-{fleet[19].host}", "-p", fleet[0].port).err
+
+
+def test_what_a_server_says_is_never_shown_raw(cli: Cli, imc_server: ServerFactory) -> None:
+    server = imc_server(b"220 \x1b]0;x\x07\x9b [bold]x \xe2\x80\xae ESMTP\r\n")
+    for form in ("table", "line", "json", "jsonl", "csv"):
+        done = cli("scan", server.address, "-f", form, "-vv")
+        text = done.out + done.err
+        assert all(char in "\n\t" or char.isprintable() for char in text)
+
+
+def test_json_is_a_document_and_csv_a_sheet(cli: Cli, imc_server: ServerFactory) -> None:
+    server = imc_server()
+    assert json.loads(cli("scan", server.address, "-f", "json").out)["summary"]["exchange"] == 1
+    assert cli("scan", server.address, "-f", "csv").out.startswith("target,ip,port,status,")
+
+
+def test_when_one_output_is_lost_the_others_end_as_they_should(
+    cli: Cli, imc_server: ServerFactory, tmp_path: Path
+) -> None:
+    full, good = tmp_path / "full.jsonl", tmp_path / "good.json"
+    full.symlink_to("/dev/full")
+    done = cli("scan", imc_server().address, "-o", full, "-o", good, "--force")
+    assert done.code == 3
+    assert json.loads(good.read_text())["summary"]["complete"] is False
