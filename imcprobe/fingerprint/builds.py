@@ -20,7 +20,7 @@ from imcprobe.knowledge.windows import EXCHANGE_POSSIBLE, WINDOWS
 from imcprobe.model import Build, Caveat, Kind, Match, Release
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Sequence
 
 BUILDS: tuple[Release, ...] = tuple(sorted((*RELEASES, *FIXES), key=lambda row: row.build))
 """Every documented build of the Internet Mail Connector and Service, by number; 993.5 has two rows."""
@@ -100,14 +100,25 @@ def product_of(build: Build) -> str | None:
     return next((name for name, (low, high) in BUILD_RANGES.items() if low <= build.build <= high), None)
 
 
-def next_service_pack(build: Build, product: str, packs: Collection[str | None] = frozenset()) -> str | None:
-    """The first service pack of the product that is later than `build` and than `packs`, None for none.
+def next_service_pack(build: Build, product: str, releases: Sequence[Release] = ()) -> str | None:
+    """The first service pack of the product that is later than `releases`, None for none.
 
-    `packs` are those that the build is said to include: other components may have lower numbers.
+    Those are the rows of the build; only without any its number counts, as other components have
+    numbers above those of service packs that they came before.
     """
     rows = [row for row in RELEASES if PRODUCT_OF[row.version] == product and row.service_pack]
-    reached = max([build.number, *(row.build.number for row in rows if row.service_pack in packs)])
+    included = {release.service_pack for release in releases}
+    numbers = [row.build.number for row in rows if row.service_pack in included]
+    reached = max(numbers, default=(0, 0)) if releases else build.number
     return next((row.service_pack for row in rows if row.build.number > reached), None)
+
+
+def is_plausible(build: Build) -> bool:
+    """Whether the table has a number, or its prefix is that of the product whose range it lies in.
+
+    For numbers that stand where another thing's may stand as well.
+    """
+    return build.number in _IMS or (build.prefix is not None and build.prefix == product_of(build))
 
 
 def windows_release(version: str) -> str | None:
@@ -197,8 +208,9 @@ def _neighbours(low: Build, high: Build, product: str) -> tuple[Release | None, 
 
 
 def _fits(row: Release, word: str) -> bool:
-    level = (row.service_pack or "rtm").casefold()
-    if word in (row.version, PRODUCT_OF[row.version], level, row.version + level):
+    product = PRODUCT_OF[row.version]
+    level = (row.service_pack or ("" if row.kind is Kind.PRERELEASE else "rtm")).casefold()
+    if word in (row.version, product, level, row.version + level, product + level):
         return True
     return _is_build(word) and _has_build(row, Build.parse(word))
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.builds import exchange_possible
-from imcprobe.knowledge.keywords import EXCHANGE_ON_WINDOWS, EXCHANGE_ON_WINDOWS_NAME, GENERATIONS
+from imcprobe.knowledge.keywords import EXCHANGE_ON_WINDOWS, GENERATIONS
+from imcprobe.knowledge.lifecycle import EXCHANGE_ON_WINDOWS_NAME, SUPPORT
 from imcprobe.model import Confidence, Family
 
 if TYPE_CHECKING:
@@ -24,9 +25,15 @@ def with_ehlo(found: Identification, lines: Sequence[str]) -> Identification:
     keywords = frozenset(line.partition(" ")[0].upper() for line in lines[1:])
     possible = found.family is Family.WINDOWS_SMTP and exchange_possible(found.build or "")
     if possible and keywords & EXCHANGE_ON_WINDOWS:
-        return replace(found, product=EXCHANGE_ON_WINDOWS_NAME, confidence=Confidence.MEDIUM)
+        return replace(
+            found,
+            product=EXCHANGE_ON_WINDOWS_NAME,
+            confidence=Confidence.MEDIUM,
+            support=SUPPORT[EXCHANGE_ON_WINDOWS_NAME],
+        )
     if found.family is Family.EXCHANGE_2007:
         for row in GENERATIONS:
             if row.present <= keywords and not row.absent & keywords:
-                return replace(found, product=f"{found.product}, consistent with {row.generation}")
+                product = f"{found.product}, consistent with {row.generation}"
+                return replace(found, product=product, confidence=Confidence.MEDIUM)
     return found

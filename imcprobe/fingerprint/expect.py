@@ -93,7 +93,7 @@ class Expectation:
 
 
 def parse_expect(text: str) -> Expectation:
-    """Read `5.5sp4` (later fixes included), `5.5` (any service pack), `5.5rtm`, `>=5.5sp3` or `none`.
+    """Read `5.5sp4` (later fixes included), `5.5`, `4.0a` (any service pack), `5.5rtm`, `>=5.5sp3` or `none`.
 
     Raises UsageError for anything else, and for a service pack that never was.
     """
@@ -123,9 +123,11 @@ def _range(version: str, level: str | None, text: str) -> tuple[tuple[int, int],
     product = PRODUCT_OF[version]
     if level is None and version == product:
         return (0, 0), _ABOVE_ALL
-    # 4.0 and 4.0a are one line of service packs; 4.0a without one is 993.5, as SP2 is.
-    pack = None if level in (None, "rtm") else (level or "").upper()
     rows = [row for row in RELEASES if PRODUCT_OF[row.version] == product]
+    if level is None:
+        return min(row.build.number for row in rows if row.version == version), _ABOVE_ALL
+    # 4.0 and 4.0a are one line of service packs; 4.0a without one is 993.5, as SP2 is.
+    pack = None if level == "rtm" else level.upper()
     same = [row for row in rows if row.service_pack == pack and row.version in _said(version, pack)]
     if not same:
         raise _unknown(text)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 
-from imcprobe.fingerprint.builds import BUILDS, product_of
+from imcprobe.fingerprint.builds import BUILDS, is_plausible
 from imcprobe.knowledge.greetings import PATTERNS, Pattern
 from imcprobe.model import Build, Family
 
@@ -27,7 +27,7 @@ _FOLDED = re.compile(r"\r?\n[ \t]+")
 # `5.5.2650.21`, `2650.21`, `Build 2650.21`, `Version 5.5 (Build 2650.21)`, `5.0.XXXX.0`. A number ends
 # at a blank or at punctuation; anything else in it, a digit that is not ASCII above all, spoils it.
 _NUMBER = re.compile(
-    r"(?P<words>[ :,]{0,3}[(\[]?(?:,? ?v(?:ersion)?:? ?)?"
+    r"(?P<words>[ :,/-]{0,3}[(\[{<\"']?(?:,? ?v(?:ersion)?[:.]? ?)?"
     r"(?:(?P<product>[0-9]\.[0-9])(?: ?[(\[] ?| ))?(?:,? ?build:? ?)?)"
     r"(?P<number>[0-9X][^ \t\n()\[\]{},;:<>=/|\"'-]{0,999})(?P<end>.*)",
     re.ASCII | re.IGNORECASE,
@@ -36,7 +36,8 @@ _NUMBER = re.compile(
 _LATER = re.compile(
     r"(?<![^ (\[,;:=-])(?:[0-9]\.[0-9]\.)?[0-9]{3,5}\.[0-9]{1,5}(?=[ )\],;:>/|-]|\.?(?:[ \n]|$))", re.ASCII
 )
-_OPENS = re.compile(r"[(\[]")
+_PRODUCT = re.compile(r"([0-9]\.[0-9])(?:\.|$)", re.ASCII)
+_OPENING, _CLOSING = "([{<", ")]}>"
 _PLAIN_WORDS = frozenset({"", " ", "(", " ("})
 _HEADER_WORDS = " version "
 # No build of any Exchange Server has fewer than three digits: 5.5 alone is a product, not build 5.
@@ -116,11 +117,11 @@ def recognise(text: str, *, headers: bool) -> Found | None:
         for found in map(partial(_found, pattern, text), pattern.regex.finditer(text)):
             if pattern.family not in EXCHANGE:
                 return nameless or found
-            # A line that names the product without a number gives way to one with it.
-            number = read_number(found.rest, opened=found.opened, ended=found.ended)
-            if number is not None and (number.build is not None or not number.closed):
+            if _has_number(found):
                 return found
-            nameless = nameless or found
+            # A line that names the product without a number gives way to one with it.
+            if not pattern.vague:
+                nameless = nameless or found
     return nameless
 
 
@@ -141,21 +142,50 @@ def read_number(rest: str, *, opened: bool, ended: bool) -> Number | None:
     """
     found = _NUMBER.match(rest)
     number = None if found is None else _number(found, opened=opened, ended=ended)
-    if number is None or (number.build is None and number.closed):
-        later = _LATER.search(rest)
-        build = None if later is None else _build(later[0], "")
-        if later is not None and build is not None and product_of(build) is not None:
-            return Number(later[0], rest[: later.start()], closed=True, build=build)
-    return number
+    if number is not None and (number.build is not None or not number.closed):
+        return number
+    return _further_on(rest, number, opened=opened, ended=ended) or number
+
+
+def _has_number(found: Found) -> bool:
+    """Whether a build stands behind the product's name, or the beginning of one."""
+    number = read_number(found.rest, opened=found.opened, ended=found.ended)
+    if number is None or number.build is None:
+        return number is not None and not number.closed and not found.pattern.vague
+    return not found.pattern.vague or is_plausible(number.build)
+
+
+def stated_product(text: str) -> str | None:
+    """The product that a number as written begins with: `5.0` of `5.0.XXXX.0`."""
+    found = _PRODUCT.match(text)
+    return None if found is None else found[1]
 
 
 def _number(found: re.Match[str], *, opened: bool, ended: bool) -> Number:
     number, product = found["number"].rstrip("."), found["product"]
-    closed = bool(found["end"]) or (ended and not opened and not _OPENS.search(found["words"]))
+    words = found["words"]
+    closed = bool(found["end"]) or (ended and not _in_bracket(words, opened=opened))
     # "Version 5.5 (Build 5.5.2650.21)" says the product twice.
     text = number if product is None or number.startswith(f"{product}.") else f"{product}.{number}"
-    words = found["words"]
     return Number(text[:MAX_VERSION], words, closed, _build(text, words) if closed else None)
+
+
+def _further_on(rest: str, number: Number | None, *, opened: bool, ended: bool) -> Number | None:
+    """Look for a build behind words that nobody foresaw, and behind a `number` that is none."""
+    product = None if number is None else stated_product(number.text)
+    for found in _LATER.finditer(rest):
+        build, words = Build.parse(found[0]), rest[: found.start()]
+        if build.prefix is None and product is not None:
+            build = Build.parse(f"{product}.{found[0]}")
+        if is_plausible(build):
+            closed = found.end() < len(rest) or (ended and not _in_bracket(words, opened=opened))
+            return Number(found[0], words, closed, build if closed else None)
+    return None
+
+
+def _in_bracket(words: str, *, opened: bool) -> bool:
+    """Whether a bracket that was opened before or in `words` is still open behind them."""
+    return opened + sum(map(words.count, _OPENING)) > sum(map(words.count, _CLOSING))
 
 
 def _build(text: str, words: str) -> Build | None:
@@ -180,7 +210,7 @@ def _found(pattern: Pattern, text: str, found: re.Match[str]) -> Found:
     return Found(
         pattern,
         host,
-        version and version.rstrip(".")[:MAX_VERSION],
+        (version or "").rstrip(".")[:MAX_VERSION] or None,
         rest,
         opened,
         ended,

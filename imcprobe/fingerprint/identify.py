@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
-from imcprobe.fingerprint.builds import Finding, lookup, next_service_pack
+from imcprobe.fingerprint.builds import Finding, lookup, next_service_pack, windows_release
 from imcprobe.fingerprint.ehlo import with_ehlo
 from imcprobe.fingerprint.greeting import (
     EXCHANGE,
@@ -22,6 +22,7 @@ from imcprobe.fingerprint.greeting import (
     normalise,
     read_number,
     recognise,
+    stated_product,
     unfold,
 )
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_single, parse_reply
@@ -52,7 +53,6 @@ _CODED_LINE = re.compile(r"([2-5][0-9][0-9])([ -]|(?=\s|$))(.*)", re.ASCII | re.
 _SMTP_WORD = re.compile(r"\be?smtp\b", re.ASCII | re.IGNORECASE)
 # How other protocols begin to speak; a code has three digits.
 _OTHER_PROTOCOL = re.compile(r"HTTP/|SSH-|\+OK\b|-ERR\b|\* (?:OK|BYE|PREAUTH)\b|[0-9]{4}", re.ASCII)
-_PREFIX = re.compile(r"([0-9]\.[0-9])(?:\.|$)", re.ASCII)
 _FIRM = frozenset({Match.EXACT, Match.AMBIGUOUS, Match.DOCUMENTED})
 # What places a build behind one service pack.
 _LEVELLED = frozenset({Match.EXACT, Match.DOCUMENTED, Match.BETWEEN})
@@ -154,11 +154,13 @@ def _named(text: str, *, coded: bool) -> Identification | None:
     if found.pattern.family in EXCHANGE:
         return _exchange(found, found.pattern.family)
     cut = found.version is not None and found.at_end
+    # "Version: 14.1.218.15": whatever says this, it is no Windows that is known.
+    strange = found.pattern.family is Family.WINDOWS_SMTP and windows_release(found.version or "") is None
     return Identification(
         found.pattern.family,
         found.pattern.product,
         build=found.version,
-        confidence=Confidence.LOW if cut else found.pattern.confidence,
+        confidence=Confidence.LOW if cut or strange else found.pattern.confidence,
         caveats=(Caveat.TRUNCATED,) if cut else (),
         host=found.host,
     )
@@ -202,9 +204,8 @@ def _finding(number: Number | None, build: Build | None, *, header: bool) -> Fin
     if build is not None:
         return lookup(build, header=header)
     caveats = () if number is None or number.closed else (Caveat.TRUNCATED,)
-    prefix = _PREFIX.match(number.text) if number else None
-    known = prefix is not None and prefix[1] in BUILD_RANGES
-    return Finding(prefix[1] if prefix and known else None, Match.NONE, caveats=caveats)
+    product = None if number is None else stated_product(number.text)
+    return Finding(product if product in BUILD_RANGES else None, Match.NONE, caveats=caveats)
 
 
 def _shown(number: Number | None, build: Build | None, finding: Finding) -> str | None:
@@ -247,16 +248,15 @@ def _in_order(caveats: set[Caveat]) -> tuple[Caveat, ...]:
 def _superseded_by(finding: Finding, build: Build | None) -> str | None:
     if build is None or finding.product is None:
         return None
-    packs = {release.service_pack for release in finding.releases}
-    candidates = [build, *(release.build for release in finding.releases)]
-    return next_service_pack(max(candidates, key=lambda each: each.number), finding.product, packs)
+    return next_service_pack(build, finding.product, finding.releases)
 
 
 def _cpe(finding: Finding) -> tuple[str, ...]:
     if finding.product is None:
         return ()
     update = "*"
-    if finding.match in _LEVELLED:
+    # A row that is placed only is an example in a document: which level it has is not certain.
+    if finding.match in _LEVELLED and not (finding.match is Match.BETWEEN and finding.releases):
         level = finding.releases[0] if finding.releases else finding.below
         update = ((level and level.service_pack) or "-").lower()
     return (CPE.format(version=finding.product, update=update),)

@@ -20,7 +20,6 @@ class KeywordRow(NamedTuple):
 
 # Any of these in the reply of the Windows SMTP service shows an Exchange 2000 or 2003 behind it.
 EXCHANGE_ON_WINDOWS = frozenset({"X-LINK2STATE", "XEXCH50"})
-EXCHANGE_ON_WINDOWS_NAME = "Exchange 2000 or 2003"
 
 # fmt: off
 # For greetings of Exchange 2007 and later; the first row that fits counts.

@@ -242,7 +242,8 @@ def _component(found: Identification) -> str:
 
 def _conflict(found: Identification) -> str:
     name = " or ".join(release.name for release in found.releases) or found.product
-    return f"{name} by its number, though the greeting says {safe(found.build or '').rpartition('.')[0][:3]}"
+    said = ".".join((found.build or "").split(".")[:2])
+    return f"{name} by its number, though the greeting says {safe(said)}"
 
 
 def _unread(found: Identification) -> str:

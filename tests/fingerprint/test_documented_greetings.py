@@ -50,3 +50,13 @@ def test_a_number_of_windows_names_no_release_of_exchange(case: dict[str, Any]) 
     answer = identify(case["greeting"])
     assert answer is not None
     assert (answer.releases, answer.exchange, answer.cpe) == ((), False, ())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['form']}-{case['source']}" for case in CASES])
+def test_no_release_is_named_from_an_unfinished_number(case: dict[str, Any]) -> None:
+    greeting = case["greeting"]
+    whole = identify(greeting)
+    named = whole.releases if whole is not None else ()
+    for end in range(len(greeting)):
+        cut = identify(greeting[:end])
+        assert cut is None or cut.releases in ((), named), greeting[:end]

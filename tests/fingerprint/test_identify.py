@@ -116,7 +116,7 @@ def test_bytes_that_are_no_utf_8_change_nothing() -> None:
         ("5.5.1960.3", "5.5:-"),
         ("5.5.2656.59", "5.5:sp4"),
         ("5.5.2652.50", "5.5:sp3"),
-        ("5.5.2232.0", "5.5:-"),
+        ("5.5.2232.0", "5.5:*"),
         ("5.5.9999.1", "5.5:*"),
         ("5.5.1700.1", "5.5:*"),
         ("5.5.2650", "5.5:*"),
@@ -235,9 +235,18 @@ def test_no_text_makes_it_slow(piece: bytes, start: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("build", "pack"),
-    [("5.5.2650.14", "SP4"), ("5.0.1458.48", "SP2"), ("5.5.2232.4", "SP2"), ("5.5.2653.23", None)],
+    [
+        ("5.5.2650.14", "SP4"),
+        ("5.0.1458.48", "SP2"),
+        ("5.5.2232.4", "SP2"),
+        ("5.5.2653.23", None),
+        ("5.5.2653.17", "SP4"),
+        ("5.5.2653.22", "SP4"),
+    ],
 )
-def test_a_service_pack_is_not_superseded_by_itself(build: str, pack: str | None) -> None:
+def test_a_component_s_number_is_superseded_by_the_pack_after_its_own_release(
+    build: str, pack: str | None
+) -> None:
     answer = identify(IMS.format(build))
     assert answer is not None
     assert answer.superseded_by == pack

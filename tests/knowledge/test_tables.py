@@ -10,7 +10,7 @@ from imcprobe.fingerprint.greeting import normalise, recognise
 from imcprobe.knowledge.components import COMPONENTS
 from imcprobe.knowledge.fixes import FIXES
 from imcprobe.knowledge.greetings import PATTERNS, Pattern
-from imcprobe.knowledge.lifecycle import BUILD_RANGES, PRODUCT_OF, SUPPORT
+from imcprobe.knowledge.lifecycle import BUILD_RANGES, EXCHANGE_ON_WINDOWS_NAME, PRODUCT_OF, SUPPORT
 from imcprobe.knowledge.releases import ARTICLE, RELEASES
 from imcprobe.knowledge.windows import WINDOWS
 from imcprobe.model import Kind
@@ -81,7 +81,8 @@ def test_windows_releases_are_sorted_and_unique() -> None:
 
 
 def test_every_product_has_a_support_state() -> None:
-    assert set(SUPPORT) == set(BUILD_RANGES) == set(PRODUCT_OF.values())
+    assert set(SUPPORT) == {*BUILD_RANGES, EXCHANGE_ON_WINDOWS_NAME}
+    assert set(BUILD_RANGES) == set(PRODUCT_OF.values())
 
 
 @pytest.mark.parametrize(
