@@ -6,7 +6,6 @@ a heap. Where a conversation may follow, a greeting is only peeked at, so that a
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import heapq
 import socket
@@ -19,7 +18,7 @@ from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted, Late, judge
 from imcprobe.probe.outcomes import EXHAUSTED, failure, name_of, status_of, weightier
-from imcprobe.probe.sockets import Socket, connect, idle_seconds, is_connected, is_readable
+from imcprobe.probe.sockets import Socket, connect, idle_seconds, is_connected, is_readable, swallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -274,18 +273,13 @@ class SlowLane:
         fd = late.sock.fileno()
         del self._lates[fd]
         if self._options.ehlo:
-            self._swallow(late)
+            swallow(late.sock, len(late.reader.data) or 1)
         polite = greeted and status is not Status.PROTOCOL_ERROR and late.reader.reply.code != _NOT_AVAILABLE
         seen = late.seen(status, error, greeted=greeted)
         if not seen.answered:
             seen = weightier(late.failed, seen)
         late.reader = ReplyReader()  # the heap may hold this for a while, and need not hold its bytes
         self._finish(fd, late.sock, seen, polite=polite)
-
-    def _swallow(self, late: Late) -> None:
-        # Closing over unread bytes would be a reset instead of a goodbye.
-        with contextlib.suppress(OSError):
-            late.sock.recv(len(late.reader.data) or 1)
 
 
 def _after(late: Late, moment: float) -> str:

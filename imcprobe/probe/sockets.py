@@ -11,7 +11,8 @@ import struct
 # The C type: `socket.socket` runs Python code in its constructor, for nothing that is needed here.
 Socket = socket.SocketType
 
-_STREAM = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0)
+_NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
+_STREAM = socket.SOCK_STREAM | _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
 _UNDER_WAY = (errno.EINPROGRESS, 0)
 # struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv.
 _LAST_ACK_AT = 56
@@ -37,7 +38,7 @@ def connect(address: str, port: int) -> Socket:
         _check_zone(address.partition("%")[2])
     sock = Socket(socket.AF_INET6 if ":" in address else socket.AF_INET, _STREAM)
     try:
-        if sock.gettimeout() != 0:  # a system without SOCK_NONBLOCK
+        if not _NONBLOCK:
             sock.setblocking(False)
         code = sock.connect_ex((address, port))
     except BaseException:
@@ -56,6 +57,23 @@ def _check_zone(zone: str) -> None:
             socket.if_nametoindex(zone)
         except OSError as error:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from error
+
+
+def say(sock: Socket, data: bytes) -> bool:
+    """Send a few bytes; False when the peer has left already."""
+    try:
+        sock.send(data)
+    except OSError:
+        return False
+    return True
+
+
+def swallow(sock: Socket, size: int) -> None:
+    """Take what is there, `size` bytes at the most: closing over unread bytes would be a reset."""
+    try:
+        sock.recv(size)
+    except OSError:
+        return
 
 
 def is_connected(sock: Socket) -> bool:

@@ -11,7 +11,6 @@ of our own delay.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import failure
 from imcprobe.probe.poller import MAX_EVENTS
 from imcprobe.probe.slowlane import SlowLane
-from imcprobe.probe.sockets import connect
+from imcprobe.probe.sockets import connect, say, swallow
 
 if TYPE_CHECKING:
     import asyncio
@@ -175,10 +174,9 @@ class Sweep:
         leaving = self._quitting.pop(fd, None)
         if leaving is None:
             self._slow.ready(fd)
-        else:  # 221, anything else, or the end: each is goodbye; closing over unread bytes is a reset
-            with contextlib.suppress(OSError):
-                leaving[0].recv(FIRST_READ)
-            self._close(fd, leaving[0])
+            return
+        swallow(leaving[0], FIRST_READ)  # 221, anything else, or the end: each is goodbye
+        self._close(fd, leaving[0])
 
     def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
         took = Times(None, (time.monotonic() - started) * 1000)
@@ -193,12 +191,10 @@ class Sweep:
     def _finish(self, fd: int, sock: Socket, seen: Observation, *, polite: bool) -> None:
         """Hand out the observation and close the connection, politely where the server spoke SMTP."""
         self._deliver(seen)
-        if polite and self._options.quit:
-            with contextlib.suppress(OSError):
-                sock.send(_QUIT)
-                self._quitting[fd] = (sock, time.monotonic() + QUIT_TIMEOUT)
-                return
-        self._close(fd, sock)
+        if polite and self._options.quit and say(sock, _QUIT):
+            self._quitting[fd] = (sock, time.monotonic() + QUIT_TIMEOUT)
+        else:
+            self._close(fd, sock)
 
     def _close(self, fd: int, sock: Socket) -> None:
         self._poller.closing(fd)
