@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_right
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -24,6 +25,10 @@ Range: TypeAlias = tuple[int, int]
 
 MAX_PORT = 65_535
 _V6 = 1 << 32
+# The IPv6 way of writing IPv4 addresses (RFC 4291, 2.5.5.2), first and last.
+_MAPPED = _V6 + (0xFFFF << 32), _V6 + (0xFFFF << 32) + (1 << 32) - 1
+_VERSION_6 = 6
+_BEYOND = 1 << 130
 # What of IPv6 is walked through at the most: a /112.
 MAX_IPV6 = 1 << 16
 # Octet ranges that are no network fall into so many pieces at the most.
@@ -38,6 +43,11 @@ _MAX_NAME = 253
 # range (10.0.0.1-300): no top-level domain does. A single label may, if it is no number.
 _NUMERIC = re.compile(r"[0-9-]+|0x[0-9a-f]*|.*\.[0-9][^.]*", re.ASCII)
 _ZONE = re.compile(r"%[A-Za-z0-9_.-]{1,15}", re.ASCII)
+
+_PREFIX_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
+
+LOOPBACK_OF = {0: int(ipaddress.IPv4Address("127.0.0.1")), _V6: _V6 + 1}
+"""0.0.0.0 and :: are "this host" to a system that connects: the address that they lead to."""
 
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}", re.ASCII)
@@ -61,16 +71,22 @@ def read_ranges(text: str, *, bounded: bool = True) -> list[Range] | None:
         raise TargetError(
             f"{text} is too large to scan address by address. Give a list, or a /112 or smaller."
         )
-    return found
+    return None if found is None else [piece for pair in found for piece in _unmapped(*pair)]
+
+
+def contains(ranges: list[Range], number: int) -> bool:
+    """Whether one of the merged ranges has a number."""
+    at = bisect_right(ranges, (number, _BEYOND)) - 1
+    return at >= 0 and number <= ranges[at][1]
 
 
 def integer(text: str) -> int | None:
     """The number of a literal address without zone; an IPv4-mapped IPv6 address is the IPv4 one."""
     try:
-        address = ipaddress.ip_address(text)
+        number = _number(ipaddress.ip_address(text))
     except ValueError:
         return None
-    return _number(address)
+    return _unmapped(number, number)[0][0]
 
 
 def text_of(number: int) -> str:
@@ -129,9 +145,9 @@ def subtract(ranges: list[Range], barred: list[Range]) -> list[Range]:
 def split_port(spec: str) -> tuple[str, int | None]:
     """The host of a target, in small letters and without brackets, and its own port. Raises TargetError."""
     text = spec.strip()
-    if (
-        text.isascii()
-    ):  # other letters are no host name here, and small letters of theirs would be another one
+    if "://" in text:
+        raise TargetError(f"{quoted(spec)} is a URL. Give its host alone.")
+    if text.isascii():  # of other letters small ones would be another name
         address, percent, zone = text.partition("%")
         text = address.lower() + percent + zone
     found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
@@ -151,27 +167,43 @@ def _port(text: str, spec: str) -> int:
     return int(text)
 
 
-def host_name(text: str) -> str:
-    """Check a host name, or an IPv6 address with a zone. Raises TargetError for anything else."""
+def host_name(text: str, spec: str) -> str:
+    """Check a host name, or an IPv6 address with a zone; `spec` is how it was written.
+
+    Raises TargetError for anything else.
+    """
     address, percent, zone = text.partition("%")
     number = integer(address) if percent and ":" in address else None
-    if number is not None and _ZONE.fullmatch(percent + zone):
+    if number is not None and number >= _V6 and _ZONE.fullmatch(percent + zone):
         return f"{text_of(number)}{percent}{zone}"
     labels = text.removesuffix(".").split(".")
     plain = len(text) <= _MAX_NAME and all(_LABEL.fullmatch(label) for label in labels)
     if not plain or _NUMERIC.fullmatch(".".join(labels)):
-        raise TargetError(f"{quoted(text)} is not an address, network, range or host name.")
+        raise TargetError(f"{quoted(spec)} is not an address, network, range or host name.")
     return text
 
 
 def _number(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
-    if isinstance(address, ipaddress.IPv4Address):
-        return int(address)
-    mapped = address.ipv4_mapped
-    return _V6 + int(address) if mapped is None else int(mapped)
+    return int(address) + (_V6 if address.version == _VERSION_6 else 0)
+
+
+def _unmapped(first: int, last: int) -> list[Range]:
+    """The range with what of it is mapped IPv4 as IPv4, so that an address has one number."""
+    low, high = _MAPPED
+    if first < low and last > high:  # ::/16 is not said of IPv4
+        return [(first, last)]
+    pieces = [
+        (first, min(last, low - 1)),
+        (max(first, low) - low, min(last, high) - low),
+        (max(first, high + 1), last),
+    ]
+    return [piece for piece in pieces if piece[0] <= piece[1]]
 
 
 def _network(text: str) -> list[Range] | None:
+    _, slash, length = text.partition("/")
+    if slash and _PREFIX_LENGTH.fullmatch(length) is None:  # `ipaddress` takes masks, too
+        return None
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -180,18 +212,19 @@ def _network(text: str) -> list[Range] | None:
 
 
 def _between(text: str) -> list[Range] | None:
-    first, dash, last = text.partition("-")
-    ends = integer(first), integer(last)
-    if not dash or ends[0] is None or ends[1] is None:
+    first, _, last = text.partition("-")
+    try:
+        ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    except ValueError:
         return None
-    if (ends[0] >= _V6) != (ends[1] >= _V6):
+    if ends[0].version != ends[1].version:
         raise TargetError(f"{text} goes from one IP version to the other.")
-    return [_checked(text, ends[0], ends[1])]
+    return [_checked(text, _number(ends[0]), _number(ends[1]))]
 
 
 def _checked(text: str, first: int, last: int) -> Range:
     if first > last:
-        raise TargetError(f"{text} ends before it begins.")
+        raise TargetError(f"{text} ends before it begins. Turn it round.")
     return first, last
 
 

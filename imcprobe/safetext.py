@@ -12,13 +12,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from contextlib import suppress
 
 # Letters by their category, blank to the eye: Hangul fillers (Unicode, Default_Ignorable_Code_Point)
 # and the empty braille pattern.
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-_LONGEST_QUOTE = 80
-# So much of a file tells UTF-16: every other byte of plain text is zero then.
-_LOOK = 256
+LONGEST_QUOTE = 80
 # Characters below are remembered by the table: the alphabets, and no more than a stranger could fill.
 _REMEMBERED = 0x3000
 _UNDECODED = range(0xDC80, 0xDD00)
@@ -46,14 +45,14 @@ def restore(text: str) -> bytes:
     return b"".join(_bytes_of(text))
 
 
-def shortened(text: str) -> str:
-    """What a user or a file wrote, safe and not too long."""
-    return safe(clip(text, _LONGEST_QUOTE))
-
-
 def quoted(text: str) -> str:
-    """The same in quotes, for a message."""
-    return f'"{shortened(text)}"'
+    """What a user or a file wrote, in quotes for a message: safe and not too long."""
+    return f'"{safe(clip(text, LONGEST_QUOTE))}"'
+
+
+def printable(sentence: str) -> str:
+    """Make a sentence printable that may quote what is safe already: its backslashes stay."""
+    return safe(sentence).replace("\\\\", "\\")
 
 
 class _Table(dict[int, str]):
@@ -79,13 +78,24 @@ def decode(data: bytes) -> str:
 
     Bytes that are neither become lone surrogates, which `safe` shows and `to_bytes` gives back.
     """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    start = data[:_LOOK]
-    for encoding, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[::2])):
-        if zeros and zeros.count(0) * 2 > len(zeros):
-            return data.decode(encoding, "replace")
+    encoding = _utf_16_of(data)
+    if encoding is not None:
+        with suppress(UnicodeDecodeError):
+            return data.decode(encoding)
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+
+
+def _utf_16_of(data: bytes) -> str | None:
+    """Which UTF-16 the text of a file is in, None for neither.
+
+    All of the file counts: one line of a stranger's that looks like it must not spoil the others.
+    """
+    zeros = data[::2].count(0), data[1::2].count(0)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16" if any(zeros) else None
+    if min(zeros) > 0 or max(zeros) * 4 <= len(data):  # of plain text every other byte is zero
+        return None
+    return "utf-16-le" if zeros[1] else "utf-16-be"
 
 
 def clip(text: str, limit: int) -> str:

@@ -15,8 +15,10 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from imcprobe.addresses import (
+    LOOPBACK_OF,
     MAX_PORT,
     Range,
+    contains,
     host_name,
     integer,
     merge,
@@ -28,22 +30,18 @@ from imcprobe.addresses import (
 )
 from imcprobe.errors import TargetError, UsageError
 from imcprobe.model import DEFAULT_PORT, Target
-from imcprobe.safetext import quoted, shortened
+from imcprobe.safetext import LONGEST_QUOTE, clip, quoted, safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BEYOND = 1 << 130
-
-# What the system connects to when it is asked for "this host".
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that is no target: its text made safe, and the whole message with its place."""
+    """A line that is no target: its text as it stands, not too long, and a message that is safe to show."""
 
     text: str
     message: str
@@ -51,17 +49,23 @@ class BadLine:
 
 @dataclass(slots=True)
 class _Given:
-    """What was written, as it came; `count` has repeated addresses and names as often as they came."""
+    """What was written, as it came; `count` has repeated addresses and names as often as they came.
+
+    Names as they were first written, by what tells them apart: a dot at the end does not.
+    """
 
     ranges: list[Range] = field(default_factory=list)
-    names: dict[str, None] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, text: str, *, bounded: bool) -> None:
-        """Add an address, network, range or name. Raises TargetError."""
+    def add(self, text: str, spec: str, *, bounded: bool) -> None:
+        """Add an address, network, range or name; `spec` is how it was written. Raises TargetError."""
         ranges = read_ranges(text, bounded=bounded)
+        if bounded and ranges is not None and ranges[0][0] == ranges[-1][1] in LOOPBACK_OF:
+            raise TargetError(f"{text} is this machine. Say {text_of(LOOPBACK_OF[ranges[0][0]])}.")
         if ranges is None:
-            self.names[host_name(text)] = None
+            name = host_name(text, spec)
+            self.names.setdefault(name.rstrip("."), name)
             self.count += 1
         else:
             self.ranges += ranges
@@ -93,9 +97,8 @@ class _Hosts:
 
     def covers(self, address: str) -> bool:
         """Whether a literal address, with or without a zone, lies in the ranges; False for a name."""
-        number = integer(_LOOPBACK.get(address, address).partition("%")[0])
-        at = bisect_right(self.ranges, (number, _BEYOND)) - 1 if number is not None else -1
-        return at >= 0 and number is not None and number <= self.ranges[at][1]
+        number = integer(address.partition("%")[0])
+        return number is not None and contains(self.ranges, number)
 
     def without(self, barred: _Hosts) -> _Hosts:
         if not (barred.ranges or barred.names):
@@ -114,8 +117,10 @@ class _Layer(NamedTuple):
 
 
 def _merged(given: list[_Given], barred: _Hosts) -> _Layer:
-    names = dict.fromkeys(chain.from_iterable(each.names for each in given))
-    whole = _Hosts(merge(chain.from_iterable(each.ranges for each in given)), names)
+    names: dict[str, str] = {}
+    for key, name in chain.from_iterable(each.names.items() for each in given):
+        names.setdefault(key, name)
+    whole = _Hosts(merge(chain.from_iterable(each.ranges for each in given)), names.values())
     left = whole.without(barred)
     return _Layer(left, len(whole) - len(left), sum(each.count for each in given) - len(whole))
 
@@ -165,9 +170,12 @@ class Targets:
     def digest(self) -> str:
         """`sha256:` and the digest of targets and exclusions: the same for the same scan."""
         whole = hashlib.sha256()
-        for port, hosts in (*self._layers, ("not", self._barred)):
-            for piece in chain((f"{first:x}-{last:x}" for first, last in hosts.ranges), hosts.names):
-                whole.update(f"{port} {piece}\n".encode())
+        barred = _Hosts(self._barred.ranges, sorted(self._barred.names))
+        for port, hosts in (*self._layers, ("not", barred)):
+            for first, last in hosts.ranges:
+                whole.update(f"{port} {first:x}-{last:x}\n".encode())
+            for name in hosts.names:
+                whole.update(f"{port} name {name}\n".encode())
         return f"sha256:{whole.hexdigest()}"
 
     def covers_excluded(self, address: str) -> bool:
@@ -189,16 +197,14 @@ class TargetsBuilder:
         Raises TargetError that says what is wrong.
         """
         host, port = split_port(spec)
-        if host in _LOOPBACK:
-            raise TargetError(f"{quoted(spec)} is this machine. Say {_LOOPBACK[host]}.")
-        self._given[port].add(host, bounded=True)
+        self._given[port].add(host, spec, bounded=True)
 
     def exclude(self, spec: str) -> None:
         """Leave out an address, network, range or name, on every port. Raises TargetError."""
         host, port = split_port(spec)
         if port is not None:
             raise TargetError(f"{quoted(spec)}: an exclusion is for every port. Leave the port away.")
-        self._barred.add(host, bounded=False)
+        self._barred.add(host, spec, bounded=False)
 
     def add_lines(self, text: str, source: str, *, skip_bad: bool = False) -> None:
         """Add a file's lines (`#` begins a comment); with `skip_bad`, lines that are no target go to `bad`.
@@ -209,10 +215,10 @@ class TargetsBuilder:
             try:
                 self.add(line)
             except TargetError as error:
-                message = f"{source} line {number}: {error}"
+                message = f"{safe(source)} line {number}: {error}"
                 if not skip_bad:
                     raise TargetError(f"{message} Fix it, or --skip-bad.") from None
-                self._bad.append(BadLine(shortened(line), message))
+                self._bad.append(BadLine(clip(line, LONGEST_QUOTE), message))
 
     def exclude_lines(self, text: str, source: str) -> None:
         """Exclude what a file's lines say. Raises TargetError: an exclusion is never passed over."""
@@ -220,12 +226,12 @@ class TargetsBuilder:
             try:
                 self.exclude(line)
             except TargetError as error:
-                raise TargetError(f"{source} line {number}: {error} Fix it.") from None
+                raise TargetError(f"{safe(source)} line {number}: {error} Fix it.") from None
 
     def build(self, ports: Iterable[int] = (DEFAULT_PORT,)) -> Targets:
         """Merge what was given and take the exclusions out of it."""
         common = dict.fromkeys(ports)
-        barred = _Hosts(merge(self._barred.ranges), self._barred.names)
+        barred = _Hosts(_with_other_names(merge(self._barred.ranges)), self._barred.names.values())
         everywhere = _merged([self._given.get(None, _Given())], barred)
         layers: list[tuple[int, _Layer]] = []
         for port in common:
@@ -242,6 +248,12 @@ class TargetsBuilder:
             duplicates=sum(layer.duplicates for _, layer in layers),
             bad=tuple(self._bad),
         )
+
+
+def _with_other_names(barred: list[Range]) -> list[Range]:
+    """Bar 0.0.0.0 and :: as well where the address that they lead to is barred."""
+    more = [(other, other) for other, number in LOOPBACK_OF.items() if contains(barred, number)]
+    return merge([*barred, *more])
 
 
 def parse(

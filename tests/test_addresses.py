@@ -35,6 +35,8 @@ def texts(spec: str) -> list[str]:
         ("2001:db8::/127", ["2001:db8::", "2001:db8::1"]),
         ("2001:db8::fffe-2001:db8::1:0", ["2001:db8::fffe", "2001:db8::ffff", "2001:db8::1:0"]),
         ("::ffff:192.0.2.1", ["192.0.2.1"]),
+        ("::ffff:192.0.2.0/127", ["192.0.2.0", "192.0.2.1"]),
+        ("::fffe:ffff:ffff-::ffff:0:1", ["::fffe:ffff:ffff", "0.0.0.0", "0.0.0.1"]),
         ("255.255.255.255", ["255.255.255.255"]),
         ("0.0.0.0", ["0.0.0.0"]),
     ],
@@ -66,6 +68,8 @@ def test_what_is_no_address_form_is_none(spec: str) -> None:
         ("10.0.0.1-2001:db8::1", "from one IP version to the other"),
         ("2001:db8::/64", "is too large to scan address by address. Give a list, or a /112 or smaller."),
         ("::/0", "is too large"),
+        ("::/80", "::/80 is too large to scan address by address"),
+        ("::ffff:0:0/95", "is too large"),
         ("0-255.0-255.0-255.0-254", "falls into 16,777,216 pieces"),
     ],
 )

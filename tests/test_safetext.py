@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imcprobe.safetext import clip, decode, restore, safe, to_bytes
+from imcprobe.safetext import clip, decode, printable, restore, safe, to_bytes
 
 
 @given(st.binary())
@@ -44,6 +44,24 @@ def test_text_is_shown_as_its_bytes_are(text: str) -> None:
 )
 def test_everything_but_plain_letters_is_written_as_bytes(data: bytes | str, shown: str) -> None:
     assert safe(data) == shown
+
+
+def test_a_sentence_keeps_what_was_made_safe_in_it() -> None:
+    assert printable(f"\x1b\u034f.txt: {safe(chr(27))} \\") == r"\x1b\xcd\x8f.txt: \x1b " + "\\"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"220 mx" + b"\0" * 400 + b"\r\n220 mx.example.com ESMTP\r\n",
+        b"2\x002\x000\x00 \0\r\0\n\0" + b"220 mx.example.com ESMTP\r\n",
+        b"\0",
+        b"\xff\xfe220 mx.example.com\r\n",
+        b"\xff\xfe2\0\xd8",
+    ],
+)
+def test_bytes_that_look_like_utf_16_in_part_are_kept(data: bytes) -> None:
+    assert to_bytes(decode(data)) == data
 
 
 def test_long_text_is_clipped_with_an_ellipsis() -> None:

@@ -53,7 +53,7 @@ def test_each_form_of_one_host_is_read(spec: str, target: Target) -> None:
      "-a.b", "a-.b", "a b", "h\x00st", "http://mx.example.com/", "user@mx", "x." * 127 + "com",
      "b\u00fccher.example", "*", "127.0.0.1-300", "10.0.0.250-256", "10.0.0.1-01", "10.0.0.0-25S", "10-20",
      "stra\u00dfe.example", "\u212aelvin.example", "0.0.0.0", "::", "[::]:25",
-     "fe80::1%", "::1%\x1b[2J", "a:b:c"],
+     "fe80::1%", "::1%\x1b[2J", "a:b:c", "::ffff:10.0.0.1%lo", "10.0.0.1/0.0.0.0", "10.0.0.0/08"],
 )  # fmt: skip
 def test_what_is_no_target_is_refused_in_one_safe_line(spec: str) -> None:
     with pytest.raises(TargetError) as caught:
@@ -140,7 +140,8 @@ def test_bad_lines_may_be_passed_over_and_are_kept() -> None:
     builder.add_lines("10.0.0.1\nx y\n\x1b[2J\n", "hosts.txt", skip_bad=True)
     targets = builder.build()
     assert shown(targets) == ["10.0.0.1:25"]
-    assert [bad.text for bad in targets.bad] == ["x y", r"\x1b[2J"]
+    assert [bad.text for bad in targets.bad] == ["x y", "\x1b[2J"]
+    assert r'"\x1b[2J"' in targets.bad[1].message
     assert [bad.message.partition(":")[0] for bad in targets.bad] == ["hosts.txt line 2", "hosts.txt line 3"]
 
 
@@ -208,8 +209,31 @@ def test_a_mistyped_range_is_no_exclusion_without_effect() -> None:
         parse(["127.0.0.2"], exclude=["127.0.0.1-300"])
 
 
-def test_this_machine_by_its_other_name_is_excluded_too() -> None:
-    assert parse([], exclude=["127.0.0.0/8"]).covers_excluded("0.0.0.0")
+@pytest.mark.parametrize("name", ["0.0.0.0", "::ffff:0.0.0.0", "::", "0:0:0:0:0:0:0:0", "::0"])
+def test_this_machine_by_its_other_name_is_excluded_too(name: str) -> None:
+    barred = ["127.0.0.0/8", "::1"]
+    assert parse([], exclude=barred).covers_excluded(name)
+    assert parse([], exclude=[name]).covers_excluded(name)
+    assert not list(parse(["0.0.0.0/31", "::/127"], exclude=[*barred, "0.0.0.1"]))
+
+
+@pytest.mark.parametrize(
+    "spec", ["0.0.0.0/32", "0.0.0.0-0", "::0", "::/128", "::ffff:0.0.0.0", "0-0.0.0.0", "[::0]:25"]
+)
+def test_this_machine_is_no_target_however_it_is_written(spec: str) -> None:
+    with pytest.raises(TargetError, match=r"is this machine\. Say (127\.0\.0\.1|::1)\."):
+        parse([spec])
+
+
+def test_a_name_is_the_same_with_a_dot_at_its_end() -> None:
+    targets = parse(["mx.example.com.", "mx.example.com", "mx.example.com:25"])
+    assert (shown(targets), targets.duplicates) == (["mx.example.com.:25"], 2)
+
+
+def test_the_digest_takes_no_name_for_a_range_and_knows_no_order_of_exclusions() -> None:
+    assert parse(["0.0.0.10-11"]).digest != parse(["a-b"]).digest
+    names = ["a.example.com", "b.example.com"]
+    assert parse(["h"], exclude=names).digest == parse(["h"], exclude=names[::-1]).digest
 
 
 def test_the_digest_knows_exclusions() -> None:
