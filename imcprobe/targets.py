@@ -30,7 +30,7 @@ from imcprobe.addresses import (
 )
 from imcprobe.errors import TargetError, UsageError
 from imcprobe.model import DEFAULT_PORT, Target
-from imcprobe.safetext import LONGEST_QUOTE, clip, quoted, safe
+from imcprobe.safetext import LONGEST_QUOTE, clip, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -128,21 +128,20 @@ def _merged(given: list[_Given], barred: _Hosts) -> _Layer:
 class Targets:
     """An immutable sequence of `Target`; made by `parse` or a `TargetsBuilder`.
 
-    `ports` are those of targets without one of their own. `excluded` and `duplicates` count the
+    `ports` are those that any target is on, the common ones first. `excluded` and `duplicates` count the
     targets that were left out, `bad` holds the lines that were passed over.
     """
 
     def __init__(
         self,
         layers: list[tuple[int, _Hosts]],
-        ports: tuple[int, ...],
         barred: _Hosts,
         *,
         excluded: int,
         duplicates: int,
         bad: tuple[BadLine, ...],
     ) -> None:
-        self.ports = ports
+        self.ports = tuple(port for port, hosts in layers if len(hosts))
         self.excluded = excluded
         self.duplicates = duplicates
         self.bad = bad
@@ -209,13 +208,13 @@ class TargetsBuilder:
     def add_lines(self, text: str, source: str, *, skip_bad: bool = False) -> None:
         """Add a file's lines (`#` begins a comment); with `skip_bad`, lines that are no target go to `bad`.
 
-        Raises TargetError that names `source` and the line.
+        Raises TargetError that names `source`, which must be safe to show, and the line.
         """
         for number, line in _lines(text):
             try:
                 self.add(line)
             except TargetError as error:
-                message = f"{safe(source)} line {number}: {error}"
+                message = f"{source} line {number}: {error}"
                 if not skip_bad:
                     raise TargetError(f"{message} Fix it, or --skip-bad.") from None
                 self._bad.append(BadLine(clip(line, LONGEST_QUOTE), message))
@@ -226,7 +225,7 @@ class TargetsBuilder:
             try:
                 self.exclude(line)
             except TargetError as error:
-                raise TargetError(f"{safe(source)} line {number}: {error} Fix it.") from None
+                raise TargetError(f"{source} line {number}: {error} Fix it.") from None
 
     def build(self, ports: Iterable[int] = (DEFAULT_PORT,)) -> Targets:
         """Merge what was given and take the exclusions out of it."""
@@ -242,7 +241,6 @@ class TargetsBuilder:
         layers += [(port, _merged([self._given[port]], barred)) for port in own]
         return Targets(
             [(port, layer.hosts) for port, layer in layers],
-            tuple(common),
             barred,
             excluded=sum(layer.excluded for _, layer in layers),
             duplicates=sum(layer.duplicates for _, layer in layers),

@@ -88,7 +88,7 @@ def test_a_port_of_its_own_replaces_the_common_ports() -> None:
     targets = parse(["10.0.0.1:2525", "10.0.0.2", "10.0.0.2:587"], ports=(25, 587))
     assert shown(targets) == ["10.0.0.2:25", "10.0.0.2:587", "10.0.0.1:2525"]
     assert targets.duplicates == 1
-    assert targets.ports == (25, 587)
+    assert targets.ports == (25, 587, 2525)
 
 
 def test_each_target_comes_once_and_repeated_ones_are_counted() -> None:

@@ -47,9 +47,9 @@ _LONGEST_WORD = 60
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    # A shell may have closed a stream (`>&-`): then what goes there goes nowhere.
+    # A shell may have closed a stream (`>&-`): data then has nowhere to go, which is told like a full disk.
     sys.stdin = sys.stdin or _nowhere("r")
-    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stdout = sys.stdout or _nowhere("r")
     sys.stderr = sys.stderr or _nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its escape, never an exception.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -31,6 +33,7 @@ class _File:
     path: str
     format: Format
     stream: TextIO
+    made: bool
     broken: bool = False
 
 
@@ -38,21 +41,27 @@ class OutputFiles:
     """All files of a run. What cannot be written raises OutputError, and is left alone from then on."""
 
     def __init__(self, paths: Iterable[str], *, force: bool, only: str | None) -> None:
-        """Open all. Raises UsageError for unknown endings and words, and for files that exist."""
+        """Open all. Raises UsageError for unknown endings and words, and for files that exist.
+
+        When one cannot be had, the others are as they were before: nothing is emptied, nothing left behind.
+        """
         self._wanted = _parse_only(only)
         self._held = Tally()
         self._files: list[_File] = []
-        made = [(path, _format_of(path)) for path in dict.fromkeys(paths)]
+        wanted = [(path, _format_of(path)) for path in dict.fromkeys(paths)]
         try:
-            for path, form in made:
-                self._files.append(_File(path, form, _opened(path, force=force)))
+            for path, form in wanted:
+                self._files.append(_opened(path, form, force=force))
+            _check_apart(self._files)
         except BaseException:
             self.close()
             for file in self._files:
-                # What this run has made, and nothing else, is taken away again.
-                if not force:
+                if file.made:
                     Path(file.path).unlink()
             raise
+        for file in self._files:
+            with contextlib.suppress(OSError):  # a device: there is nothing to empty
+                file.stream.truncate(0)
 
     def start(self, head: Head) -> None:
         self._write_each(lambda file: file.format.start(head))
@@ -73,12 +82,16 @@ class OutputFiles:
         finally:
             self.close()
         state = "complete" if complete else "incomplete"
-        return ", ".join(f"{file.path} ({self._held.targets:,} records, {state})" for file in self._files)
+        records = f"{self._held.targets:,} record{'' if self._held.targets == 1 else 's'}"
+        first, *others = [safe(file.path) for file in self._files] or [""]
+        return first and ", ".join([f"{first} ({records}, {state})", *others])
 
     def _write_each(self, text_of: Callable[[_File], str]) -> None:
-        """Write to all, also when one of them fails. Raises the first failure afterwards."""
+        """Write to all that are open, also when one of them fails. Raises the first failure afterwards."""
         failures: list[OutputError] = []
         for file in self._files:
+            if file.stream.closed:
+                continue
             try:
                 _write(file, text_of(file))
             except OutputError as error:
@@ -117,19 +130,38 @@ def _parse_only(text: str | None) -> Callable[[Result], bool]:
 
 
 def _format_of(path: str) -> Format:
-    ending = Path(path).suffix
+    ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
         raise UsageError(f"-o {safe(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
     return FORMATS[ENDINGS[ending]]()
 
 
-def _opened(path: str, *, force: bool) -> TextIO:
+def _opened(path: str, form: Format, *, force: bool) -> _File:
     try:
-        return Path(path).open("w" if force else "x", encoding="utf-8", newline="")
+        return _File(path, form, Path(path).open("x", encoding="utf-8", newline=""), made=True)
     except FileExistsError:
-        raise UsageError(f"{safe(path)} exists. --force replaces it.") from None
+        if not force and not Path(path).is_dir():
+            raise UsageError(f"{safe(path)} exists. --force replaces it.") from None
     except OSError as error:
         raise _unwritable(path, error) from error
+    try:
+        # Not emptied yet: perhaps another file cannot be had, and there is no run.
+        stream = open(os.open(path, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return _File(path, form, stream, made=False)
+
+
+def _check_apart(files: list[_File]) -> None:
+    """Raise UsageError when two paths lead to one file; a device may be written to by several."""
+    seen: dict[tuple[int, int], str] = {}
+    for file in files:
+        known = os.fstat(file.stream.fileno())
+        if not stat.S_ISREG(known.st_mode):
+            continue
+        other = seen.setdefault((known.st_dev, known.st_ino), file.path)
+        if other != file.path:
+            raise UsageError(f"-o {safe(other)} and -o {safe(file.path)} are one file. Give it once.")
 
 
 def _write(file: _File, text: str) -> None:

@@ -17,16 +17,18 @@ from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, reason_of, shown_p
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import InputError, UsageError
 from imcprobe.fingerprint.identify import conclude
-from imcprobe.model import Observation, Result, Status, Target
 from imcprobe.outputs.formats import FORMATS, Format
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.screen import identify_line
 from imcprobe.outputs.tally import Tally
-from imcprobe.safetext import quoted, to_bytes
+from imcprobe.safetext import quoted, safe, to_bytes
 from imcprobe.sources.detect import read_stored
+from imcprobe.sources.text import observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from imcprobe.model import Result
 
 
 @dataclass(slots=True)
@@ -59,18 +61,21 @@ def identify(
     format_name: opt.FormatName = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = 0,
+    no_color: opt.NoColor = False,
 ) -> int:
     """Identify stored greetings, without network.
 
     Mail headers too. Exit 1 when there is nothing of Exchange among them.
     """
-    names = stores or ([] if sys.stdin.isatty() else ["-"])
+    names = stores or []
     if not names:
         raise UsageError("identify what? Give a greeting in quotes, a file, or - for stdin.")
+    if names.count("-") > 1:
+        raise UsageError("- is stdin, which can be read once. Name it once.")
     chosen = opt.parse_format(format_name)
     started = time.time()
     read = [_read(name) for name in names]
-    with Terminal(quiet=quiet) as terminal:
+    with Terminal(quiet=quiet, no_color=no_color) as terminal:
         _write(read, chosen, OutputFiles(output or [], force=force, only=only), terminal, verbose, started)
         for store in read:
             if store.kind != "greeting":
@@ -82,13 +87,13 @@ def identify(
 def _read(name: str) -> _Store:
     if name != "-" and not os.path.exists(name):  # noqa: PTH110 - says no where Path raises: a long greeting
         if _is_file_name(name):
-            raise InputError(f"{quoted(name)} cannot be read: no such file. A greeting has blanks in it.")
+            raise InputError(
+                f"{quoted(name)} cannot be read: no such file. A greeting has blanks in it; "
+                "what a build is, imcprobe builds tells."
+            )
         # What is typed ends where it ends: a line end says that nothing is cut off.
-        seen = Observation(
-            Target("greeting", 0), None, Status.SUCCESS, greeting=to_bytes(name) + b"\n", source="text"
-        )
-        return _Store(name, "greeting", [conclude(seen)])
-    shown = "stdin" if name == "-" else name
+        return _Store(name, "greeting", [conclude(observation("greeting", to_bytes(name) + b"\n"))])
+    shown = "stdin" if name == "-" else safe(name)
     try:
         data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
     except OSError as error:
@@ -121,7 +126,7 @@ def _write(
         version=version("imcprobe"),
         started=started,
         targets=len(everything),
-        source="text" if "text" in kinds else "records",
+        source="records" if "records" in kinds else "text",
     )
     seconds = time.time() - started
     try:

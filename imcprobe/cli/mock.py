@@ -94,7 +94,7 @@ def _greeting(build: str | None, greeting: str | None) -> bytes:
         if not greeting:
             raise UsageError(f"--greeting {quoted(greeting)}: give what the server is to say.")
         return os.fsencode(greeting) + b"\r\n"
-    return greeting_for(build or DEFAULT_BUILD)
+    return greeting_for(DEFAULT_BUILD if build is None else build)
 
 
 def _is_made_up(build: str | None) -> bool:

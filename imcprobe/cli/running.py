@@ -20,6 +20,7 @@ from imcprobe.outputs.records import Head, HeadOptions
 from imcprobe.outputs.tally import Tally
 from imcprobe.probe.limits import allowed_connections, open_files
 from imcprobe.probe.scan import Scan
+from imcprobe.safetext import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,8 @@ _TICK = 0.2
 class Run:
     """All that one scan of the command line needs.
 
-    `show` says which results stdout gets, `announcement` what is said first, the pace added.
+    `show` says which results stdout gets, `announcement` what is said first, the pace added, and
+    `warns` whether it is said that nobody answered.
     """
 
     targets: Targets
@@ -56,12 +58,13 @@ class Run:
     format: Format
     show: Callable[[Result], bool] = lambda _: True
     announcement: str | None = None
+    warns: bool = True
 
 
 def run_scan(run: Run) -> int:
     """Run to the end, or until a signal; returns the exit code. Raises ImcprobeError."""
     try:
-        run.options = _capped(run.options, run.terminal)
+        run.options = _capped(run.options, len(run.targets), run.terminal)
         if run.announcement is not None:
             run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
         return asyncio.run(_running(run))
@@ -73,15 +76,16 @@ async def _running(run: Run) -> int:
     return await _Runner(run).run()
 
 
-def _capped(options: ProbeOptions, terminal: Terminal) -> ProbeOptions:
+def _capped(options: ProbeOptions, targets: int, terminal: Terminal) -> ProbeOptions:
     """Lower the number of connections to what open files allow, and say so."""
-    allowed = allowed_connections(options.concurrency)
-    if allowed < options.concurrency:
+    wanted = min(options.concurrency, max(targets, 1))
+    allowed = allowed_connections(wanted)
+    if allowed < wanted:
         terminal.remark(
-            f"{options.concurrency} connections wanted, but this shell allows {open_files()} open files; "
-            f"using {allowed}."
+            f"{wanted} connections wanted, but this shell allows {open_files()} open files; using {allowed}."
         )
-    return replace(options, concurrency=allowed)
+        return replace(options, concurrency=allowed)
+    return options
 
 
 class _Runner:
@@ -91,6 +95,8 @@ class _Runner:
         self._run = run
         self._tally = Tally()
         self._seen: Counter[bytes] = Counter()
+        # The ports of one address may well greet alike.
+        self._counts_greetings = len(run.targets.ports) == 1
         self._signal = 0
         self._loop = asyncio.get_running_loop()
         self._scan = Scan(run.targets, run.options, excluded=run.targets.covers_excluded)
@@ -137,11 +143,14 @@ class _Runner:
             self._tally.add(result)
             run.verdict.add(result)
             greeting = result.observation.greeting
-            known = greeting in self._seen or len(self._seen) < _MAX_GREETINGS
-            if known and 0 < len(greeting) <= _LONGEST_GREETING:
-                self._seen[greeting] += 1
+            if 0 < len(greeting) <= _LONGEST_GREETING and self._counts_greetings:
+                self._note(greeting)
         run.files.add(results)
         run.terminal.out("".join(run.format.row(result) for result in results if run.show(result)))
+
+    def _note(self, greeting: bytes) -> None:
+        if greeting in self._seen or len(self._seen) < _MAX_GREETINGS:
+            self._seen[greeting] += 1
 
     def _end(self, seconds: float) -> int:
         run, tally = self._run, self._tally
@@ -164,10 +173,10 @@ class _Runner:
                 f"the same greeting came from {most:,} of {tally.answered:,} addresses: "
                 "something in between may answer for them."
             )
-        if not run.verdict.answered and tally.targets > 1 and not self._signal:
+        if run.warns and not run.verdict.answered and not self._signal:
+            port = f"port{'' if len(run.targets.ports) == 1 else 's'} {shown_ports(run.targets.ports)}"
             run.terminal.complain(
-                f"no host answered on port {shown_ports(run.targets.ports)} from here. "
-                " The port may be blocked on the way out. "
+                f"no host answered on {port} from here. {port.capitalize()} may be blocked on the way out. "
                 "Nothing was shown to be safe."
             )
 
@@ -206,4 +215,6 @@ def _head(run: Run) -> Head:
 
 
 def _invalid(text: str, message: str) -> Result:
-    return Result(Observation(Target(text, 0), None, Status.INVALID_INPUT, error=message))
+    # Every output makes it safe, so what is safe already is taken back first.
+    raw = restore(message).decode("utf-8", "surrogateescape")
+    return Result(Observation(Target(text, 0), None, Status.INVALID_INPUT, error=raw))

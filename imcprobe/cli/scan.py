@@ -14,7 +14,7 @@ from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.outputs.formats import FORMATS
-from imcprobe.safetext import decode
+from imcprobe.safetext import decode, safe
 from imcprobe.targets import TargetsBuilder, parse_ports
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def _targets(
     port: str,
     skip_bad: bool,
 ) -> Targets:
+    if [*files, *exclude_files].count("-") > 1:
+        raise UsageError("- is stdin, which can be read once. Give one of the lists as a file.")
     builder = TargetsBuilder()
     for path in files:
         builder.add_lines(_text(path), _named(path), skip_bad=skip_bad)
@@ -131,14 +133,16 @@ def _targets(
     targets = builder.build(parse_ports(port))
     if len(targets) == 0:
         if targets.excluded:
-            raise UsageError(f"nothing is left to scan: all {targets.excluded} targets are excluded.")
+            raise UsageError(f"nothing is left to scan: {targets.excluded:,} excluded. Exclude less.")
+        if files and not targets.bad:
+            raise UsageError(f"no targets in {', '.join(map(_named, files))}. Write one a line.")
         if not targets.bad:
             raise UsageError("no targets. Name some, or give a list: imcprobe scan -i hosts.txt")
     return targets
 
 
 def _named(path: str) -> str:
-    return "stdin" if path == "-" else path
+    return "stdin" if path == "-" else safe(path)
 
 
 def _text(path: str) -> str:

@@ -13,18 +13,21 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from imcprobe.errors import OutputError
-from imcprobe.safetext import clip, safe
+from imcprobe.safetext import clip, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 PROGRAM = "imcprobe"
 # A plain line of progress this often, in seconds, where no bar can be drawn.
 _LINE_EVERY = 10.0
+# A pace is told of no shorter a time than this.
+_SHORTEST = 0.1
 _LONGEST_LIST = 60
 
 
@@ -47,6 +50,7 @@ class Terminal:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._total = 0
+        self._began = 0.0
         self._line_due = 0.0
         self._interrupted_at: float | None = None
 
@@ -61,7 +65,7 @@ class Terminal:
             return
         try:
             if self._progress is not None and self.is_interactive:
-                self._progress.console.out(text, end="", highlight=False)
+                self._above_bar(self._progress.console, text)
             elif (pipe := _pipe_of_stdout()) is not None:
                 self._into_pipe(pipe, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
             else:
@@ -93,21 +97,23 @@ class Terminal:
     def complain(self, text: str) -> None:
         """Say something that also a quiet command has to say."""
         if self._progress is not None and sys.stderr.isatty():
-            self._progress.console.out(_line(text), highlight=False)
+            self._above_bar(self._progress.console, f"{_line(text)}\n")
         else:
             say(text)
 
     def begin(self, total: int) -> None:
         """Begin to show progress towards `total` targets."""
         self._total = total
-        self._line_due = time.monotonic() + _LINE_EVERY
-        if not self._quiet and sys.stderr.isatty():
+        self._began = time.monotonic()
+        self._line_due = self._began + _LINE_EVERY
+        if not self._quiet and _can_draw():
             self._begin_bar()
 
     def advance(self, done: int, told: str) -> None:
         """Show how far it is; `told` are the counts in words."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, told=told)
+            pace = done / max(time.monotonic() - self._began, _SHORTEST)
+            self._progress.update(self._task, completed=done, told=told, pace=f"{pace:,.0f} hosts/s")
         elif not self._quiet and time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_EVERY
             share = 100 * done // max(self._total, 1)
@@ -130,6 +136,12 @@ class Terminal:
     ) -> None:
         self.finish()
 
+    @staticmethod
+    def _above_bar(console: Console, text: str) -> None:
+        from rich.segment import Segment, Segments  # as it is: `print` and `out` expand tabs and wrap
+
+        console.print(Segments([Segment(text)]), end="", crop=False)
+
     def _into_pipe(self, pipe: int, data: bytes) -> None:
         """Write what fits, again and again: a write that blocks would be deaf to signals."""
         writable = select.poll()
@@ -151,16 +163,26 @@ class Terminal:
         self._progress = Progress(
             TextColumn("  Scanning"),
             BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.percentage:.0f} %  ETA", markup=False),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.percentage:.0f} %", markup=False),
+            TextColumn("{task.fields[pace]}  ETA", markup=False),
+            TimeRemainingColumn(compact=True),
+            TextColumn(" {task.fields[told]}", markup=False),
             console=console,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("scan", total=self._total, told="")
+        self._task = self._progress.add_task("scan", total=self._total, told="", pace="")
         self._progress.start()
+
+
+def _can_draw() -> bool:
+    """Whether a bar can be drawn: on a terminal that can, and that no reader of a pipe writes to as well."""
+    return (
+        sys.stderr.isatty()
+        and os.environ.get("TERM") not in ("dumb", "unknown")
+        and _pipe_of_stdout() is None
+    )
 
 
 def shown_ports(ports: Sequence[int]) -> str:
@@ -209,5 +231,4 @@ def silence(stream: TextIO) -> None:
 
 
 def _line(text: str) -> str:
-    # Our own sentences quote text that is safe already; a file's name, say, may not be.
-    return f"{PROGRAM}: {text if text.isprintable() else safe(text)}"
+    return f"{PROGRAM}: {printable(text)}"

@@ -121,11 +121,10 @@ def _numbers(found: Identification) -> list[tuple[int, int]]:
 def _range(version: str, level: str | None, text: str) -> tuple[tuple[int, int], tuple[int, int]]:
     """The first build of a release, and the first of the next one."""
     product = PRODUCT_OF[version]
-    if level is None and version == product:
-        return (0, 0), _ABOVE_ALL
     rows = [row for row in RELEASES if PRODUCT_OF[row.version] == product]
     if level is None:
-        return min(row.build.number for row in rows if row.version == version), _ABOVE_ALL
+        first = min(row.build.number for row in rows if row.version == version)
+        return min([first, *_disputed(product, first)]), _ABOVE_ALL
     # 4.0 and 4.0a are one line of service packs; 4.0a without one is 993.5, as SP2 is.
     pack = None if level == "rtm" else level.upper()
     same = [row for row in rows if row.service_pack == pack and row.version in _said(version, pack)]

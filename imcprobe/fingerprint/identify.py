@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 # Greetings of one scan are few: servers of one kind differ by their host alone.
 _REMEMBERED = 512
+_LONGEST_REMEMBERED = 1024
 
 _GREETING = 220
 _FIRST_REFUSAL = 400
@@ -72,7 +73,7 @@ def identify(greeting: bytes | str) -> Identification | None:
     '5.0.1460.8'
     """
     data = to_bytes(greeting) if isinstance(greeting, str) else bytes(greeting)
-    return _identify(data[:MAX_REPLY_BYTES])
+    return _judge(data[:MAX_REPLY_BYTES])
 
 
 def conclude(seen: Observation) -> Result:
@@ -89,7 +90,7 @@ def conclude(seen: Observation) -> Result:
 
 def _of_reply(data: bytes) -> Identification | None:
     if is_single(data):  # the usual case, ten times as fast
-        return _identify(data)
+        return _judge(data)
     try:
         parsed = parse_reply(data)
     except ReplyError:
@@ -97,16 +98,16 @@ def _of_reply(data: bytes) -> Identification | None:
     if parsed is None:
         return None
     length = parsed[1]
-    found = _identify(data[:length])
+    found = _judge(data[:length])
     return found if len(data) == length or found is None else _doubted(found, Caveat.EARLY_DATA)
 
 
 def _of_part(data: bytes) -> Identification | None:
     """What the whole lines of an unfinished greeting say."""
-    whole = data[: data.rfind(b"\n") + 1]
+    whole = data[: data.rfind(b"\n", 0, MAX_REPLY_BYTES) + 1]
     if not whole.startswith(b"220"):
         return None
-    found = _identify(whole)
+    found = _judge(whole)
     if found is None:
         return None
     return replace(_doubted(found, Caveat.TRUNCATED), confidence=Confidence.LOW)
@@ -116,7 +117,11 @@ def _doubted(found: Identification, caveat: Caveat) -> Identification:
     return replace(found, caveats=_in_order({*found.caveats, caveat}))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+def _judge(data: bytes) -> Identification | None:
+    """As `_identify`; what is longer than a greeting is not worth its room in memory."""
+    return _remembered(data) if len(data) <= _LONGEST_REMEMBERED else _identify(data)
+
+
 def _identify(data: bytes) -> Identification | None:
     text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff \t\r\n")
     code, lines = _reply_text(text)
@@ -127,12 +132,15 @@ def _identify(data: bytes) -> Identification | None:
     return _named(normalise(lines), coded=True) if code == _GREETING else None
 
 
+_remembered = lru_cache(maxsize=_REMEMBERED)(_identify)
+
+
 def _reply_text(text: str) -> tuple[int | None, str]:
     """The code of the reply that `text` begins with, and its text without codes; without one, all of it."""
     code: str | None = None
     said: list[str] = []
     for line in _LINE.findall(text):
-        found = _CODED_LINE.fullmatch(line)
+        found = _CODED_LINE.fullmatch(line.lstrip(" \t"))
         if found is None or code not in (None, found[1]):
             break
         code = found[1]
@@ -169,12 +177,13 @@ def _named(text: str, *, coded: bool) -> Identification | None:
 def _refused(text: str) -> Identification:
     """A refusal: whatever its text names is a hint, no more."""
     found = recognise(text, headers=False)
+    host = host_of(text) if found is None else found.host
+    if host is not None and not host.startswith("[") and "." not in host:
+        host = None  # "No SMTP service here"
     if found is None:
-        return Identification(Family.REFUSED, confidence=Confidence.LOW, host=host_of(text))
+        return Identification(Family.REFUSED, confidence=Confidence.LOW, host=host)
     product = found.pattern.product or ("Exchange Server" if found.pattern.family in EXCHANGE else None)
-    return Identification(
-        Family.REFUSED, product, build=found.version, confidence=Confidence.LOW, host=found.host
-    )
+    return Identification(Family.REFUSED, product, build=found.version, confidence=Confidence.LOW, host=host)
 
 
 def _exchange(found: Found, family: Family) -> Identification:

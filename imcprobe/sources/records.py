@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCHEMA_NAME = "imcprobe/1"
-# Bounds of what a record may say: this many tries, a time of a week.
+# Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week.
+MAX_GREETING = 1 << 18
 MAX_ATTEMPTS = 1000
 MAX_MILLISECONDS = 7 * 86_400_000.0
 _MOMENT = re.compile(r"(?:19[7-9][0-9]|2[0-9]{3})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -26,21 +27,24 @@ _MOMENT = re.compile(r"(?:19[7-9][0-9]|2[0-9]{3})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3
 def read_records(data: bytes, name: str) -> Iterator[Observation]:
     """Read a file's bytes: a record a line, or one object with `results`.
 
-    A last line without its end is left out: a scan that was killed tore it. Raises InputError that
-    names `name` and the line.
+    A last line that is torn is left out: a scan was killed. Files may stand one behind the other. Raises
+    InputError that names `name` and the line.
     """
-    whole = data.rfind(b"\n") + 1
-    lines = data[: whole or len(data)].splitlines()
-    head = _parsed(lines[0] if lines else b"", f"{name} line 1", lenient=True)
-    if head.get("type") != "scan":
+    lines = data.splitlines()
+    if lines and not data.endswith(b"\n") and len(lines) > 1 and _record(lines[-1]) is None:
+        lines.pop()
+    if (_record(lines[0] if lines else b"") or {}).get("type") != "scan":
         yield from _of_document(data, name)
         return
-    source = _checked_source(head, name)
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         place = f"{name} line {number}"
         record = _parsed(line, place)
-        if record.get("type") == "result":
-            yield _observation(record, place, source)
+        if record.get("type") == "scan":
+            _check_schema(record, name)
+        elif record.get("type") == "result":
+            yield _observation(record, place)
 
 
 def _of_document(data: bytes, name: str) -> Iterator[Observation]:
@@ -48,43 +52,46 @@ def _of_document(data: bytes, name: str) -> Iterator[Observation]:
     head, results = document.get("scan"), document.get("results")
     if not isinstance(head, dict) or not isinstance(results, list):
         raise InputError(f"{name} is JSON, but no scan of imcprobe.")
-    source = _checked_source(head, name)
+    _check_schema(head, name)
     for number, record in enumerate(results, 1):
-        yield _observation(record, f"{name} result {number}", source)
+        yield _observation(record, f"{name} result {number}")
 
 
-def _checked_source(head: dict[str, Any], name: str) -> str:
+def _check_schema(head: dict[str, Any], name: str) -> None:
     if head.get("schema") != SCHEMA_NAME:
         raise InputError(f"{name} has no schema {SCHEMA_NAME}: another imcprobe wrote it.")
-    # Text that was read once is no more than text when it is read again.
-    return "text" if head.get("source") == "text" else "records"
 
 
-def _parsed(line: bytes, place: str, *, lenient: bool = False) -> dict[str, Any]:
+def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        record = None
-    if isinstance(record, dict):
-        return record
-    if lenient:
-        return {}
-    raise InputError(f"{place} is no record of imcprobe.")
+        return None
+    return record if isinstance(record, dict) else None
 
 
-def _observation(record: Any, place: str, source: str) -> Observation:
+def _parsed(line: bytes, place: str) -> dict[str, Any]:
+    record = _record(line)
+    if record is None:
+        raise InputError(f"{place} is no record of imcprobe.")
+    return record
+
+
+def _observation(record: Any, place: str) -> Observation:
     try:
+        port = 0 if record["port"] is None else _number(record["port"], MAX_PORT, least=1)
         return Observation(
-            Target(_text(record["target"]), _number(record["port"] or 0, MAX_PORT)),
+            Target(_text(record["target"]), port),
             _optional(record["ip"]),
             Status(record["status"]),
-            greeting=b64decode(record["greeting_base64"] or "", validate=True),
+            greeting=_greeting(record["greeting_base64"]),
             ehlo=_lines(record["ehlo"]),
             times=Times(_time(record["times"]["connect_ms"]), _time(record["times"]["greeting_ms"])),
-            attempts=_number(record["attempts"], MAX_ATTEMPTS),
+            attempts=_number(record["attempts"], MAX_ATTEMPTS, least=1),
             error=_optional(record["error"]),
             seen_at=_moment(record["timestamp"]),
-            source=source,
+            # What was never probed had no port: text that was stored is no more than text again.
+            source="records" if port else "text",
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{place} is no result record of imcprobe.") from error
@@ -106,8 +113,16 @@ def _lines(value: list[str] | None) -> tuple[str, ...] | None:
     return tuple(map(_text, value))
 
 
-def _number(value: int, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
+def _greeting(value: str | None) -> bytes:
+    if value is None:
+        return b""
+    if len(value) > MAX_GREETING:
+        raise ValueError
+    return b64decode(value, validate=True)
+
+
+def _number(value: int, most: int, *, least: int) -> int:
+    if type(value) is not int or not least <= value <= most:
         raise ValueError
     return value
 

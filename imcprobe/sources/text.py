@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from imcprobe.fingerprint.identify import identify
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
-from imcprobe.model import Observation, Status, Target
+from imcprobe.model import Family, Observation, Status, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _MORE = re.compile(rb"\s*([2-5][0-9][0-9])-")
+_CODE = re.compile(rb"\s*([2-5][0-9][0-9])(?=[ \r\n-]|$)")
 _HEADER = re.compile(rb"[!-9;-~]{1,80}:")
 _FOLDED = (b" ", b"\t")
 
@@ -23,30 +25,40 @@ def read_text(data: bytes, name: str) -> Iterator[Observation]:
     Bytes are kept as they are; what is longer than a reply may be is cut there. Never raises.
     """
     for number, greeting in _greetings(data):
-        target = Target(f"{name} line {number}", 0)
-        yield Observation(target, None, Status.SUCCESS, greeting=greeting, source="text")
+        yield observation(f"{name} line {number}", greeting)
+
+
+def observation(place: str, greeting: bytes) -> Observation:
+    """What is seen in stored text; `place` stands for the target, and the status is as of a probe."""
+    found = identify(greeting)
+    if found is None:
+        status = Status.PROTOCOL_ERROR
+    else:
+        status = Status.APPLICATION_ERROR if found.family is Family.REFUSED else Status.SUCCESS
+    return Observation(Target(place, 0), None, status, greeting=greeting, source="text")
 
 
 def _greetings(data: bytes) -> Iterator[tuple[int, bytes]]:
-    start, held, size = 0, list[bytes](), 0
+    start, held, before = 0, bytearray(), b""
     for number, found in enumerate(_LINE.finditer(data), 1):
         line = found[0]
-        if held and (size > MAX_REPLY_BYTES or not _belongs(held, line)):
-            yield start, b"".join(held)
-            held, size = [], 0
+        if held and not _belongs(held, before, line):
+            yield start, bytes(held)
+            held.clear()
         if not held:
             if not line.strip():
                 continue
             start = number
-        held.append(line)
-        size += len(line)
+        held += line[: MAX_REPLY_BYTES - len(held)]
+        before = line
     if held:
-        yield start, b"".join(held)
+        yield start, bytes(held)
 
 
-def _belongs(held: list[bytes], line: bytes) -> bool:
-    """Whether a line goes on with what is held."""
-    more = _MORE.match(held[-1])
+def _belongs(held: bytearray, before: bytes, line: bytes) -> bool:
+    """Whether a line goes on with what is held, `before` being the line before it."""
+    more = _MORE.match(before)
     if more is not None:
-        return line.lstrip().startswith(more[1])
-    return line.startswith(_FOLDED) and bool(line.strip()) and _HEADER.match(held[0]) is not None
+        code = _CODE.match(line)
+        return code is not None and code[1] == more[1]
+    return line.startswith(_FOLDED) and bool(line.strip()) and _HEADER.match(held) is not None

@@ -114,14 +114,16 @@ def test_a_stdout_that_is_full_is_told_in_one_line(shell: Any, imc_server: Serve
 
 
 def test_a_stdout_that_is_closed_is_no_traceback(shell: Any, imc_server: ServerFactory) -> None:
-    for command in (
-        f"imcprobe scan {imc_server().address} -q >&-",
-        "imcprobe identify <&-",
-        "imcprobe -x 2>&-",
+    for command, code in (
+        (f"imcprobe scan {imc_server().address} -q >&-", 3),
+        ("imcprobe schema >&-", 3),
+        ("imcprobe identify - <&-", 1),
+        ("imcprobe -x 2>&-", 2),
     ):
         done = shell(command)
         assert "Traceback" not in done.err
-        assert done.code in (0, 1, 2)
+        assert done.code == code
+        assert (done.err == "imcprobe: stdout cannot be written: not writable.\n") == (code == 3)
 
 
 def test_stdin_is_read_for_a_dash_alone(shell: Any, imc_server: ServerFactory) -> None:
@@ -136,7 +138,7 @@ def test_stdin_is_read_for_a_dash_alone(shell: Any, imc_server: ServerFactory) -
 
 def test_greetings_come_through_a_pipe(shell: Any) -> None:
     done = shell(
-        "echo '220 mx Microsoft Exchange Internet Mail Service 5.0.1460.8 ready' | imcprobe identify"
+        "echo '220 mx Microsoft Exchange Internet Mail Service 5.0.1460.8 ready' | imcprobe identify -"
     )
     assert "Exchange Server 5.0 Service Pack 2" in done.out
     assert "stdin   text   1 greeting   1 Exchange" in done.err
@@ -188,6 +190,26 @@ def test_a_poor_terminal_gets_the_table_too(imc_server: ServerFactory, environme
     seen = on_a_terminal("scan", imc_server("postfix").address, "-v", **environment)
     assert b"Postfix" in seen
     assert b"Traceback" not in seen
+
+
+def test_where_no_bar_can_be_drawn_none_is(imc_server: ServerFactory) -> None:
+    address = imc_server().address
+    assert b"Scanning" not in on_a_terminal("scan", address, TERM="dumb")
+    parent, child = pty.openpty()
+    command = [*IMCPROBE, "scan", address]
+    process = subprocess.Popen(command, stdin=child, stdout=subprocess.PIPE, stderr=child)
+    os.close(child)
+    process.communicate(timeout=20)
+    seen = os.read(parent, 65_536)
+    os.close(parent)
+    assert b"1 target" in seen
+    assert b"Scanning" not in seen
+
+
+def test_lines_on_a_terminal_keep_their_tabs_beside_the_bar(imc_server: ServerFactory) -> None:
+    server = imc_server()
+    seen = on_a_terminal("scan", server.address, "-f", "line", COLUMNS="40")
+    assert f"127.0.0.1\t{server.port}\tsuccess\tExchange Server 5.5 Service Pack 3\t".encode() in seen
 
 
 def test_no_progress_when_quiet(imc_server: ServerFactory) -> None:
@@ -285,7 +307,7 @@ def test_a_shell_with_few_files_gets_the_same_results_and_a_remark(
     spec = f"{fleet[0].host}-{fleet[99].host}"
     done = shell(f"ulimit -n 80; imcprobe scan {spec} -p {fleet[0].port} -f jsonl")
     assert [record["status"] for record in done.results] == ["success"] * 100
-    assert "1024 connections wanted, but this shell allows 80 open files; using 16." in done.err
+    assert "100 connections wanted, but this shell allows 80 open files; using 16." in done.err
     assert "100 targets, port" in done.err
     assert "16 at a time" in done.err
 

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from imcprobe.model import Status
 from imcprobe.outputs.schema import json_schema
+from imcprobe.safetext import safe
 from imcprobe.testing import greeting_for
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def test_lines_go_into_a_pipe(cli: Cli, imc_server: ServerFactory) -> None:
     done = cli("scan", server.address)
     columns = ["127.0.0.1", str(server.port), "success", "Exchange Server 5.5 Service Pack 3", "5.5.2650.21"]
     assert done.out == "\t".join([*columns, "mock.example.com", "ended"]) + "\n"
-    assert "1 target, port 25, 1024 at a time" in done.err
+    assert f"1 target, port {server.port}, 1024 at a time" in done.err
 
 
 def test_the_table_shows_exchange_or_more_when_asked(cli: Cli, imc_fleet: FleetFactory) -> None:
@@ -186,6 +187,33 @@ def test_a_file_that_cannot_be_written_stops_before_the_first_connection(
     done = cli("scan", server.address, "-o", tmp_path / "no" / "a.jsonl")
     assert (done.code, server.connections) == (3, 0)
     assert "cannot be written: no such file or directory." in done.err
+
+
+def test_nothing_is_emptied_or_left_behind_when_a_run_cannot_begin(cli: Cli, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_text("precious")
+    done = cli("scan", "127.0.0.1", "-o", old, "-o", new, "-o", tmp_path / "no" / "a.csv", "--force")
+    assert (done.code, old.read_text(), new.exists()) == (3, "precious", False)
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_two_names_of_one_file_are_refused(cli: Cli, tmp_path: Path, force: list[str]) -> None:
+    (tmp_path / "b.jsonl").symlink_to(tmp_path / "c.json")
+    done = cli("scan", "127.0.0.1", "-o", tmp_path / "c.json", "-o", f"{tmp_path}/./c.json", *force)
+    assert done.code == 2
+    if force:
+        (tmp_path / "c.json").touch()
+        done = cli("scan", "127.0.0.1", "-o", tmp_path / "b.jsonl", "-o", tmp_path / "c.json", "--force")
+        assert "c.json are one file. Give it once." in done.err
+
+
+def test_a_disk_that_is_full_at_the_very_end_is_one_line_too(shell: Any, imc_server: ServerFactory) -> None:
+    done = shell(
+        f"ulimit -f 2; imcprobe scan {imc_server().address} -q -f jsonl -o h.csv -o h.jsonl; echo code $?"
+    )
+    assert "code 3" in done.out
+    assert done.err.count("\n") == 1
+    assert "cannot be written: file too large." in done.err
 
 
 def test_a_full_disk_is_told_in_one_line(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
@@ -260,6 +288,36 @@ def test_the_exit_code_says_how_it_went(
 ) -> None:
     fleet = imc_fleet(servers)
     assert cli("scan", *(server.address for server in fleet), *options, "-q").code == code
+
+
+def test_a_list_from_stdin_is_read_once_and_no_exclusion_is_lost(shell: Any) -> None:
+    done = shell("printf '127.0.0.1\\n' | imcprobe scan -i - --exclude-file - --dry-run")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_the_ports_are_those_that_were_tried(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(["refused", "refused"])
+    done = cli("scan", fleet.addresses[0], "-f", "jsonl")
+    assert done.records[0]["ports"] == [fleet[0].port]
+    assert f"no host answered on port {fleet[0].port} from here. Port {fleet[0].port} may be blo" in done.err
+
+
+def test_the_ports_of_one_address_may_greet_alike(cli: Cli, imc_server: ServerFactory) -> None:
+    servers = [imc_server().address for _ in range(20)]
+    assert "same greeting" not in cli("scan", *servers).err
+
+
+def test_a_bad_line_that_is_passed_over_is_made_safe_once(cli: Cli, tmp_path: Path) -> None:
+    hosts = tmp_path / "\u034fhosts.txt"
+    hosts.write_bytes(b"\x1b[31mevil\xff\\\n")
+    done = cli("scan", "-i", hosts, "--skip-bad", "-f", "jsonl")
+    (record,) = done.results
+    assert record["target"] == r"\x1b[31mevil\xff\\"
+    assert (
+        record["error"]
+        == f'{safe(str(hosts))} line 1: "{record["target"]}" is not an address, network, range or host name.'
+    )
+    assert record["error"] in done.err
 
 
 def test_when_nobody_answers_nothing_was_shown_to_be_safe(cli: Cli, imc_fleet: FleetFactory) -> None:

@@ -66,10 +66,15 @@ def test_the_version(cli: Cli) -> None:
         (["scan", "10.1.4.300"], '"10.1.4.300" is not an address, network, range or host name.'),
         (["scan", "0x7f.1"], '"0x7f.1" is not an address'),
         (["scan", "2001:db8::/64"], "2001:db8::/64 is too large to scan address by address. Give a list, or a /112"),
+        (["scan", "http://mx.example.com/"], '"http://mx.example.com/" is a URL. Give its host alone.'),
+        (["scan", "-i", "-", "--exclude-file", "-"], "- is stdin, which can be read once."),
+        (["scan", "-i", "/dev/null"], "no targets in /dev/null. Write one a line."),
+        (["identify", "-", "-"], "- is stdin, which can be read once."),
+        (["identify"], "identify what? Give a greeting in quotes, a file, or - for stdin."),
         (["scan", "10.0.0.1", "-p", "0"], '--port "0": give ports of 1 to 65535'),
         (["scan", "10.0.0.1", "-c", "0"], "Invalid value for '--concurrency'"),
         (["scan", "10.0.0.1", "-c", "x"], "Invalid value for '--concurrency'"),
-        (["scan", "10.0.0.1", "--exclude", "10.0.0.0/24"], "nothing is left to scan: all 1 targets are excluded"),
+        (["scan", "10.0.0.1", "--exclude", "10.0.0.0/24"], "nothing is left to scan: 1 excluded. Exclude less."),
         (["scan", "10.0.0.1", "--exclude", "x y"], '"x y" is not an address'),
         (["scan", "10.0.0.1", "--connect-timeout", "0"], '--connect-timeout "0": write a time above 0 like 5s'),
         (["scan", "10.0.0.1", "--deadline", "1h"], '--deadline "1h": write a time'),
@@ -86,6 +91,7 @@ def test_the_version(cli: Cli) -> None:
         (["builds", "9.9"], '"9.9": no such product, service pack or build.'),
         (["builds", "-f", "csv"], '--format "csv": unknown. Known: table, line, json.'),
         (["mock", "--build", "x"], "build 'x': no build number."),
+        (["mock", "--build", ""], "build '': no build number."),
         (["mock", "--build", "5.5.2650.21", "--greeting", "x"], "--build and --greeting exclude each other"),
         (["mock", "--greeting", ""], "give what the server is to say"),
         (["mock", "--fault", "x"], "fault 'x': unknown"),
@@ -241,7 +247,7 @@ def test_files_of_identify_hold_what_is_asked_for(cli: Cli, tmp_path: Path) -> N
     file.write_text(f"220 hello\n{IMS.format('5.5.2653.13')}\n")
     done = cli("identify", file, "-o", out, "--only", "exchange")
     assert len(out.read_text().splitlines()) == 2
-    assert f"wrote {out} (1 records, complete)" in done.err
+    assert f"wrote {out} (1 record, complete)" in done.err
 
 
 # builds, schema, demo

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imcprobe.errors import InputError
-from imcprobe.fingerprint.identify import conclude
+from imcprobe.fingerprint.identify import conclude, identify
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.outputs.formats import FORMATS
 from imcprobe.outputs.records import Head
@@ -98,7 +99,7 @@ def test_what_was_written_is_read_back_as_it_was_seen(form: str) -> None:
         assert kind == "records"
     again = list(found)
     for seen, read in zip(OBSERVATIONS, again, strict=True):
-        assert read.source == "records"
+        assert read.source == ("records" if seen.target.port else "text")
         for name in (
             "target",
             "address",
@@ -113,14 +114,67 @@ def test_what_was_written_is_read_back_as_it_was_seen(form: str) -> None:
             assert getattr(read, name) == getattr(seen, name)
 
 
-def test_text_that_was_stored_is_text_again() -> None:
-    assert {seen.source for seen in read_records(stored("jsonl", "text"), "f")} == {"text"}
+TEXT = list(
+    read_text(b"mx.example.com ESMTP (Microsoft Exchange Internet Mail Service 5.5.2650.21) x\n", "f")
+)
 
 
-def test_a_torn_last_line_is_left_out() -> None:
-    whole = stored("jsonl")
-    cut = whole[: whole.rfind(b"\n", 0, -1) - 40]
-    assert len(list(read_records(cut, "f"))) == len(OBSERVATIONS) - 1
+def judged(data: bytes) -> list[object]:
+    return [conclude(seen).identification for seen in read_records(data, "f")]
+
+
+def test_text_that_was_stored_is_judged_as_text_again_beside_a_scan_and_behind_one() -> None:
+    form = FORMATS["jsonl"]()
+    text = form.start(Head("0.1.0", 0.0, 1, source="text")) + "".join(
+        form.row(conclude(each)) for each in TEXT
+    )
+    before = [conclude(seen).identification for seen in (*OBSERVATIONS, *TEXT)]
+    assert judged(stored("jsonl") + text.encode()) == before
+    assert judged(stored("jsonl", "text") + form.row(conclude(TEXT[0])).encode()) == before
+
+
+def test_a_second_head_must_have_the_schema_too() -> None:
+    head = stored("jsonl").splitlines()[0].replace(b"imcprobe/1", b"imcprobe/2")
+    with pytest.raises(InputError, match="f has no schema imcprobe/1"):
+        list(read_records(stored("jsonl") + head + b"\n", "f"))
+
+
+def test_blank_lines_and_a_missing_line_end_lose_no_record() -> None:
+    data = stored("jsonl").replace(b"\n", b"\n\n")
+    assert len(list(read_stored(b"\n" + data, "f")[1])) == len(OBSERVATIONS)
+    *first, _ = stored("jsonl").splitlines()
+    assert len(list(read_records(b"\n".join(first), "f"))) == len(OBSERVATIONS)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "status"),
+    [
+        (IMS, Status.SUCCESS),
+        (IMS[4:], Status.SUCCESS),
+        ("554 no", Status.APPLICATION_ERROR),
+        ("garbage", Status.PROTOCOL_ERROR),
+        ("250 hello", Status.PROTOCOL_ERROR),
+    ],
+)
+def test_stored_text_has_the_status_that_a_probe_would_give(greeting: str, status: Status) -> None:
+    (seen,) = read_text(f"{greeting}\n".encode(), "f")
+    assert seen.status is status
+
+
+@pytest.mark.parametrize(
+    "data", [b"220 " + b"a" * 1_000_000 + b"\r\n", b"220-" + b"b" * 90_000 + b"\r\n220 c\r\n"]
+)
+def test_what_is_longer_than_a_reply_may_be_is_cut_and_no_greeting_of_its_own(data: bytes) -> None:
+    found = list(read_text(data + f"{IMS}\r\n".encode(), "f"))
+    assert [len(seen.greeting) for seen in found] == [MAX_REPLY_BYTES, len(IMS) + 2]
+
+
+def test_a_continuation_needs_the_same_code_and_may_be_indented() -> None:
+    assert len(greetings("220-a\n2201 b\n")) == 2
+    ((_, whole),) = greetings("  220-a\n   220 Microsoft Exchange Internet Mail Service 5.0.1460.8 x\n")
+    found = identify(whole)
+    assert found is not None
+    assert found.build == "5.0.1460.8"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +200,9 @@ def test_what_is_no_scan_of_imcprobe_is_refused(data: bytes, message: str) -> No
      ("times", {"connect_ms": float("inf"), "greeting_ms": None}),
      ("times", {"connect_ms": True, "greeting_ms": None}),
      ("timestamp", "0001-01-01T00:00:00.000Z"), ("timestamp", "2026-11-24T00:00:00+23:59"), ("error", 0),
-     ("port", -5), ("port", 10**400), ("ehlo", "abc")],
+     ("port", -5), ("port", 10**400), ("ehlo", "abc"), ("attempts", 0), ("port", 0), ("port", False),
+     ("port", ""), ("greeting_base64", False), ("greeting_base64", {}), ("greeting_base64", ["MjIw"]),
+     ("greeting_base64", "MjIw" * 100_000)],
 )  # fmt: skip
 def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> None:
     head, first, *_ = stored("jsonl").splitlines()
