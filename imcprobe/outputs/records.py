@@ -30,8 +30,9 @@ SCHEMA_NAME = "imcprobe/1"
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
 _WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
 # JSON of greetings, by the identity of what they were identified as: a scan meets few different ones,
-# and `identify` remembers them too.
+# and `identify` remembers them too. What is longer than a greeting is not worth its room in memory.
 _MAX_REMEMBERED = 1024
+_LONGEST_REMEMBERED = 1024
 _remembered: dict[int, tuple[Identification | None, tuple[bytes, Status, str | None], str]] = {}
 
 
@@ -236,9 +237,10 @@ def _greeting_json(result: Result) -> str:
         f'"name":{_text(None if found is None else found.host)},'
         f'"identification":{"null" if found is None else line_of(identification_record(found))}'
     )
-    if len(_remembered) >= _MAX_REMEMBERED:
-        _remembered.clear()
-    _remembered[id(found)] = (found, (seen.greeting, seen.status, seen.source), text)
+    if len(seen.greeting) <= _LONGEST_REMEMBERED:
+        if len(_remembered) >= _MAX_REMEMBERED:
+            _remembered.clear()
+        _remembered[id(found)] = (found, (seen.greeting, seen.status, seen.source), text)
     return text
 
 

@@ -10,12 +10,18 @@ from imcprobe.outputs.records import SCHEMA_NAME
 if TYPE_CHECKING:
     from enum import StrEnum
 
-_TEXT = {"type": "string"}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
+# What went through the sanitiser has no control character.
+_PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+_TEXT = {"type": "string", "pattern": _PRINTABLE}
+_TEXT_OR_NULL = {"type": ["string", "null"], "pattern": _PRINTABLE}
+_CPE = r"^cpe:2\.3:a:microsoft:exchange_server:[0-9.]{1,9}:(?:sp[1-9]|-|\*)(?::\*){6}$"
 _COUNT = {"type": "integer", "minimum": 0}
 _SECONDS = {"type": "number", "minimum": 0}
 _NULL = {"type": "null"}
-_MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+_D = "[0-9]"
+_DATE = rf"{_D}{{4}}-[01]{_D}-[0-3]{_D}"
+_MOMENT = {"type": "string", "pattern": rf"^{_DATE}T[0-2]{_D}:[0-5]{_D}:[0-6]{_D}\.{_D}{{3}}Z$"}
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _PORT = {"type": "integer", "minimum": 1, "maximum": 65_535}
 
 
@@ -54,7 +60,7 @@ def _scan() -> dict[str, Any]:
             "version": _TEXT,
             "table": _TEXT,
             "started": _MOMENT,
-            "source": _TEXT_OR_NULL,
+            "source": {"enum": [None, "text", "records"]},
             "targets": _COUNT,
             "ports": _list(_PORT),
             "targets_digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
@@ -66,7 +72,7 @@ def _scan() -> dict[str, Any]:
 
 def _result() -> dict[str, Any]:
     milliseconds = _or_null(_SECONDS)
-    return _object(
+    record = _object(
         {
             "type": {"const": "result"},
             "target": _TEXT,
@@ -75,7 +81,7 @@ def _result() -> dict[str, Any]:
             "status": _one_of(Status),
             "code": _or_null({"type": "integer", "minimum": 200, "maximum": 599}),
             "greeting": _TEXT_OR_NULL,
-            "greeting_base64": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9+/]+={0,2}$"},
+            "greeting_base64": {"type": ["string", "null"], "pattern": _BASE64},
             "complete_greeting": {"type": "boolean"},
             "name": _TEXT_OR_NULL,
             "identification": _or_null({"$ref": "#/$defs/identification"}),
@@ -88,6 +94,14 @@ def _result() -> dict[str, Any]:
             "timestamp": _or_null(_MOMENT),
         }
     )
+    # Whatever came is there twice, as text and exactly.
+    return {
+        **record,
+        "allOf": [
+            _when({"greeting": _NULL}, then={"greeting_base64": _NULL, "code": _NULL}),
+            _when({"greeting": {"type": "string"}}, then={"greeting_base64": {"type": "string"}}),
+        ],
+    }
 
 
 def _summary() -> dict[str, Any]:
@@ -105,7 +119,8 @@ def _summary() -> dict[str, Any]:
 
 def _identification() -> dict[str, Any]:
     neighbour = _or_null({"$ref": "#/$defs/neighbour"})
-    support = _object({"state": _TEXT, "date": _TEXT_OR_NULL, "note": _TEXT_OR_NULL})
+    date = {"type": ["string", "null"], "pattern": f"^{_DATE}$"}
+    support = _object({"state": {"enum": ["ended"]}, "date": date, "note": _TEXT_OR_NULL})
     return _object(
         {
             "family": _one_of(Family),
@@ -117,7 +132,7 @@ def _identification() -> dict[str, Any]:
             "above": neighbour,
             "confidence": _one_of(Confidence),
             "caveats": {**_list(_one_of(Caveat)), "uniqueItems": True},
-            "cpe": _list({"type": "string", "pattern": r"^cpe:2\.3:a:microsoft:exchange_server:"}),
+            "cpe": _list({"type": "string", "pattern": _CPE}),
             "support": _or_null(support),
             "superseded_by": {"type": ["string", "null"], "pattern": "^SP[1-9]$"},
             "advisories": {"type": "array", "maxItems": 0},
@@ -146,6 +161,11 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _when(these: dict[str, Any], *, then: dict[str, Any]) -> dict[str, Any]:
+    """Where these keys are so, those must be so."""
+    return {"if": {"properties": these}, "then": {"properties": then}}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:

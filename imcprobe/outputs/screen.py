@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imcprobe.outputs.records import shown_greeting
-from imcprobe.outputs.wording import build_line, caveats, headline, support_line
-from imcprobe.safetext import safe
+from imcprobe.outputs.wording import INTERNET_MAIL, build_line, caveats, headline, support_line
+from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
     from imcprobe.model import Result, Times
+
+
+# Several lines of a terminal; a usual greeting has one and a half.
+_LONGEST = 400
 
 
 def check_screen(result: Result) -> str:
@@ -26,8 +30,8 @@ def identify_line(result: Result) -> str:
     """
     found = result.identification
     parts = [headline(result)]
-    if found is not None and found.releases:
-        parts += [f"build {safe(found.build or '')}", str(found.match)]
+    if found is not None and found.build is not None and found.family in INTERNET_MAIL:
+        parts += [f"build {safe(found.build)}", str(found.match)]
     if found is not None and found.caveats:
         parts.append(f"({', '.join(found.caveats)})")
     return "   ".join(parts)
@@ -43,7 +47,7 @@ def _where(result: Result) -> str:
 def _evidence(result: Result) -> list[tuple[str, str]]:
     seen, found = result.observation, result.identification
     rows = [("Build", build_line(found)) if found else ("", "")]
-    rows.append(("Greeting", shown_greeting(seen.greeting) or ""))
+    rows.append(("Greeting", _greeting(seen.greeting)))
     if found is not None:
         rows.append(("Support", support_line(found)))
         rows += [("Caveat", doubt) for doubt in caveats(found)]
@@ -54,6 +58,14 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
         rows.append(("Error", safe(seen.error)))
     rows.append(("Time", _times(seen.times)))
     return rows
+
+
+def _greeting(greeting: bytes) -> str:
+    """All of a usual greeting, the beginning of one that would scroll the answer away."""
+    shown = shown_greeting(greeting) or ""
+    if len(shown) <= _LONGEST:
+        return shown
+    return f"{clip(shown, _LONGEST)} ({len(greeting):,} bytes)"
 
 
 def _times(times: Times) -> str:

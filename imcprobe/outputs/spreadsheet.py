@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet may open: RFC 4180, with no cell that it would take for a formula."""
+"""CSV that a spreadsheet may open: RFC 4180 but for LF as the line end, and no cell is a formula."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from imcprobe.model import Result
 
 # What a spreadsheet begins a formula with; TAB and CR never get here, the sanitiser has escaped them.
-_FORMULA = ("=", "+", "-", "@")
+# Full-width forms are taken for plain ones where that is the custom.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def header_line() -> str:

@@ -79,8 +79,8 @@ def build_line(found: Identification) -> str:
     if found.build is None:
         return ""
     build = safe(found.build)
-    if not found.releases or found.family not in _INTERNET_MAIL:
-        return build if found.family not in _INTERNET_MAIL else f"{build}   {found.match}"
+    if not found.releases or found.family not in INTERNET_MAIL:
+        return build if found.family not in INTERNET_MAIL else f"{build}   {found.match}"
     names = [_abbreviated(release.name).removeprefix("Exchange Server ") for release in found.releases]
     rows = " or ".join(f"{name} ({row.source})" for name, row in zip(names, found.releases, strict=True))
     whose = "another component" if found.match is Match.OTHER_COMPONENT else _SERVICE[found.family]
@@ -98,7 +98,7 @@ def support_line(found: Identification) -> str:
     return "; ".join(parts)
 
 
-_INTERNET_MAIL = frozenset({Family.EXCHANGE_IMS, Family.EXCHANGE_IMC})
+INTERNET_MAIL = frozenset({Family.EXCHANGE_IMS, Family.EXCHANGE_IMC})
 _SERVICE = {
     Family.EXCHANGE_IMS: "Internet Mail Service",
     Family.EXCHANGE_IMC: "Internet Mail Connector",
@@ -142,7 +142,7 @@ def _unidentified(seen: Observation) -> str:
 _CUT = {
     Status.CONNECTION_CLOSED: "Closed",
     Status.CONNECTION_RESET: "Reset",
-    Status.IO_TIMEOUT: "Silent",
+    Status.IO_TIMEOUT: "Timed out",
 }
 _SILENT = {
     Status.CONNECTION_REFUSED: "No answer: connection refused",

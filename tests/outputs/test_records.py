@@ -132,6 +132,16 @@ def test_a_record_with_another_key_or_one_less_is_refused(each_result: Result) -
         (("port",), 70_000),
         (("code",), 42),
         (("greeting_base64",), "a b"),
+        (("greeting_base64",), "A"),
+        (("greeting_base64",), None),
+        (("greeting",), None),
+        (("greeting",), "\x1b[2J"),
+        (("error",), "a\nb"),
+        (("timestamp",), "9999-99-99T99:99:99.999Z"),
+        (("timestamp",), "2026-11-2\u0664T00:00:00.000Z"),
+        (("identification", "support", "state"), "over"),
+        (("identification", "support", "date"), "soon"),
+        (("identification", "cpe"), ["cpe:2.3:a:microsoft:exchange_server:"]),
         (("timestamp",), "yesterday"),
         (("attempts",), 0),
         (("tls",), {}),
@@ -159,6 +169,7 @@ def test_a_value_outside_its_list_is_refused(way: tuple[Any, ...], value: Any) -
 
 def test_a_head_of_another_schema_is_refused() -> None:
     assert not VALIDATOR.is_valid(head_record(HEAD) | {"schema": "imcprobe/2"})
+    assert not VALIDATOR.is_valid(head_record(HEAD) | {"source": "banana"})
 
 
 def test_what_was_not_observed_is_null() -> None:
@@ -207,3 +218,11 @@ def test_a_timestamp_that_is_read_back_is_written_the_same(seconds: int, millise
     written = records.timestamp(seconds + milliseconds / 1000)
     assert written.endswith(f".{milliseconds:03d}Z")
     assert records.timestamp(datetime.fromisoformat(written).timestamp()) == written
+
+
+def test_long_greetings_of_a_hostile_network_are_not_remembered() -> None:
+    records._remembered.clear()
+    for number in range(50):
+        greeting = b"220 mx%d " % number + b"x" * 60_000 + b"\r\n"
+        result_line(conclude(Observation(Target("h"), None, Status.SUCCESS, greeting=greeting)))
+    assert not records._remembered
