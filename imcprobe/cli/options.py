@@ -17,7 +17,6 @@ from imcprobe.safetext import quoted
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|m)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 _DEFAULTS = ProbeOptions()
-_HELO_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}", re.ASCII)
 
 _NETWORK, _OUTPUT, _CONDITIONS = "Probing", "Output", "Exit code"
 
@@ -177,13 +176,11 @@ def parse_family(only_v4: bool, only_v6: bool) -> int | None:
 
 
 def parse_helo_name(name: str | None, *, ehlo: bool) -> str | None:
-    """Check a name for EHLO. Raises UsageError for one that is none, or that would not be sent."""
+    """A name for EHLO. Raises UsageError for one that would not be sent."""
     if name is None:
         return None
     if not ehlo:
         raise UsageError("--helo-name is for EHLO. Add --ehlo.")
-    if _HELO_NAME.fullmatch(name) is None:
-        raise UsageError(f"--helo-name {quoted(name)}: write a host name or an address literal.")
     return name
 
 

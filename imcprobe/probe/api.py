@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import DEFAULT_PORT, Result
+from imcprobe.probe.limits import within_limits
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
 from imcprobe.targets import parse
@@ -14,18 +16,20 @@ from imcprobe.targets import parse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from imcprobe.targets import Targets
+
 
 async def check(host: str, port: int = DEFAULT_PORT, *, options: ProbeOptions | None = None) -> Result:
-    """Probe one host: a name, an address, `host:port` or `[v6]:port`; its connect time is measured.
+    """Probe one host: a name, an address, `host:port` or `[v6]:port`; what it does is in the result.
 
-    Raises UsageError for text that is no single host. What the host does is in the result.
+    Without options its connect time is measured. Raises UsageError for text that is no single host.
     """
     targets = parse([host], ports=(port,))
     if len(targets) != 1:
         raise UsageError(f"{host} is {len(targets)} hosts: scan() takes networks.")
-    async for result in _results(Scan(targets, options or ProbeOptions(watch_connect=True))):
-        return result
-    raise AssertionError("a scan gives one result per target")
+    # To the end of the scan, which comes after the goodbye.
+    (result,) = [each async for each in _results(targets, options or ProbeOptions(watch_connect=True))]
+    return result
 
 
 async def scan(
@@ -37,14 +41,17 @@ async def scan(
 ) -> AsyncIterator[Result]:
     """Probe all targets, written as on the command line; one result each, in the order in which they end.
 
-    Raises TargetError for text that is no target, before the first connection.
+    Raises TargetError for text that is no target, before the first connection. Breaking off the loop
+    breaks off every connection that is under way.
     """
     wanted = parse(targets, exclude=exclude, ports=ports)
-    async for result in _results(Scan(wanted, options, excluded=wanted.covers_excluded)):
+    async for result in _results(wanted, options or ProbeOptions()):
         yield result
 
 
-async def _results(scan_: Scan) -> AsyncIterator[Result]:
-    async for batch in scan_.batches():
-        for seen in batch:
-            yield conclude(seen)
+async def _results(targets: Targets, options: ProbeOptions) -> AsyncIterator[Result]:
+    running = Scan(targets, within_limits(options), excluded=targets.covers_excluded)
+    async with aclosing(running.batches()) as batches:
+        async for batch in batches:
+            for seen in batch:
+                yield conclude(seen)

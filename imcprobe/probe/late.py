@@ -10,6 +10,7 @@ from imcprobe.fingerprint.reply import ReplyReader
 from imcprobe.model import Observation, Status, Target, Times
 
 if TYPE_CHECKING:
+    from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.sockets import Socket
 
 _FIRST_REFUSAL = 400
@@ -32,7 +33,8 @@ class Greeted(NamedTuple):
 class Late:
     """A connection in the slow lane; times are of the monotonic clock, `due` its next moment.
 
-    `failed` is what to tell of the addresses before this one, should it fail too.
+    `connect_by` is when this address is given up, `failed` what to tell of those before it, should it
+    fail too.
     """
 
     sock: Socket
@@ -41,6 +43,7 @@ class Late:
     others: tuple[str, ...]
     started: float
     due: float
+    connect_by: float = 0.0
     connected_at: float | None = None
     watched: bool = False
     reader: ReplyReader = field(default_factory=ReplyReader)
@@ -59,6 +62,15 @@ class Late:
             error=error,
             seen_at=time.time(),
         )
+
+    def greeting_due(self, options: ProbeOptions) -> float:
+        """When the greeting must be complete, as far as is known by now."""
+        connected = self.started if self.connected_at is None else self.connected_at
+        return min(connected + options.greeting_timeout, self.started + options.deadline)
+
+    def after(self, moment: float) -> str:
+        """How long after its start a moment comes, in words."""
+        return f"after {round(moment - self.started, 1):g} s"
 
     def _since(self, moment: float | None) -> float | None:
         return None if moment is None else (moment - self.started) * 1000

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imcprobe.probe.options import ProbeOptions
 
 try:
     import resource
@@ -25,6 +30,11 @@ def allowed_connections(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return wanted
     return max(1, min(wanted, soft - RESERVED_FILES))
+
+
+def within_limits(options: ProbeOptions) -> ProbeOptions:
+    """The options with no more connections than open files allow."""
+    return replace(options, concurrency=allowed_connections(options.concurrency))
 
 
 def open_files() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from imcprobe.errors import UsageError
+from imcprobe.safetext import quoted
 
 # How long a name may take to resolve: resolv.conf's own default is 5 s and two attempts.
 RESOLVE_TIMEOUT = 10.0
@@ -12,6 +14,7 @@ RESOLVE_TIMEOUT = 10.0
 QUIT_TIMEOUT = 1.5
 # Addresses of one name that are tried, inside one connect limit.
 MAX_ADDRESSES = 4
+_HELO_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +46,9 @@ class ProbeOptions:
                 raise UsageError(f"{name} {value!r}: a number of seconds above 0 is needed.")
         if self.concurrency < 1:
             raise UsageError(f"concurrency {self.concurrency!r}: at least 1 is needed.")
+        if self.helo_name is not None and _HELO_NAME.fullmatch(self.helo_name) is None:
+            raise UsageError(
+                f"helo_name {quoted(self.helo_name)}: a host name or an address literal is needed."
+            )
         if self.family not in (None, 4, 6):
             raise UsageError(f"family {self.family!r}: 4, 6 or None is needed.")

@@ -29,7 +29,9 @@ _STATUS_OF = {
 }
 
 # This machine has run out of something: the target is not to blame and is tried again.
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+EXHAUSTED = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENOSPC}
+)  # ENOSPC: of epoll, fs.epoll.max_user_watches
 
 
 # Of several addresses that failed, the one that says most of the host is told: what answered before

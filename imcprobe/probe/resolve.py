@@ -92,7 +92,7 @@ class Resolver:
     def _look_up(self, host: str, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
         try:
             found: Sequence[str] | Exception = self._lookup(host, self._version)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             found = error
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(self._answered, answer, found)

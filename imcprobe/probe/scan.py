@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
 from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import Resolver, system_lookup
-from imcprobe.probe.sockets import is_literal
+from imcprobe.probe.sockets import connect, is_literal
 from imcprobe.probe.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.poller import Poller
     from imcprobe.probe.resolve import Answer, Lookup
+    from imcprobe.probe.sockets import Connect
     from imcprobe.probe.sweep import Start
+
+T = TypeVar("T")
 
 # Observations that may wait for whoever takes them: beyond, nothing new is started.
 MAX_UNDELIVERED = 2048
@@ -35,7 +40,7 @@ class Scan:
     """Probes targets, pulled lazily, each once; `batches` is its life.
 
     `excluded` tells whether a literal address must not be connected to: it is asked about what names
-    resolve to. `lookup` and `poller` are the outside, to be replaced in tests.
+    resolve to. `lookup`, `connect` and `poller` are the outside, to be replaced in tests.
     """
 
     def __init__(
@@ -45,23 +50,26 @@ class Scan:
         *,
         excluded: Callable[[str], bool] = lambda _: False,
         lookup: Lookup = system_lookup,
+        connect: Connect = connect,
         poller: Callable[..., Poller] = default_poller,
     ) -> None:
         self.options = options or ProbeOptions()
         self._targets = iter(targets)
         self._excluded = excluded
         self._resolver = Resolver(lookup, self.options.family, freed=self._kick, limit=RESOLVE_TIMEOUT)
+        self._connect = connect
         self._new_poller = poller
         self._sweep: Sweep | None = None
         self._resolved: deque[Start] = deque()
         self._held: Target | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._batch: list[Observation] = []
         self._waiter: asyncio.Future[None] | None = None
         self._wake_timer: asyncio.TimerHandle | None = None
         self._cutting: asyncio.Task[None] | None = None
         self._exhausted = False
         self._stopping = False
+        self._cut_short = False
         self._over = False
         self._whole = False
         self._failure: BaseException | None = None
@@ -76,6 +84,8 @@ class Scan:
 
         Raises what the iterable of targets raises. Closing the generator closes every connection.
         """
+        if self.options.ehlo:  # aiosmtplib loads only when wanted, and while there are files left
+            import_module("imcprobe.probe.session")
         loop = asyncio.get_running_loop()
         self._sweep = sweep = Sweep(
             loop,
@@ -86,6 +96,7 @@ class Scan:
             turned=self._turned,
             failed=self._fail,
             poller=self._new_poller,
+            connect=self._connect,
         )
         sweep.kick()
         try:
@@ -108,7 +119,7 @@ class Scan:
         """Start nothing more; what is under way may end within `grace` seconds."""
         self._stopping = True
         if self._sweep is not None:
-            self._sweep.forget_waiting()
+            self._cut_short |= self._sweep.forget_waiting()
             asyncio.get_running_loop().call_later(grace, self._spawn_cut)
             self._sweep.kick()
 
@@ -121,7 +132,7 @@ class Scan:
         self._end()
 
     def _supply(self) -> Start | None:
-        if self._stopping or len(self._batch) >= MAX_UNDELIVERED:
+        if self._stopping or self._over or len(self._batch) >= MAX_UNDELIVERED:
             return None
         while not self._resolved:
             target = self._held or next(self._targets, None)
@@ -156,29 +167,36 @@ class Scan:
         self._batch_up(Observation(target, address, status, error=error, seen_at=time.time()))
 
     def _converse(self, greeted: Greeted) -> None:
-        self._spawn(self._conversation(greeted))
+        """Begin a conversation, or none when everything is being cut short."""
+        from imcprobe.probe.session import converse
 
-    async def _conversation(self, greeted: Greeted) -> None:
-        from imcprobe.probe.session import converse  # aiosmtplib loads only when wanted
+        if self._cutting is None:
+            task = self._spawn(converse(greeted, self.options))
+            task.add_done_callback(lambda task: self._conversed(greeted, task))
+        else:
+            self._conversed(greeted, None)
 
-        seen = greeted.seen
-        try:
-            seen = await converse(greeted, self.options)
-        finally:
-            self._batch_up(seen)
-            self._running.release()
+    def _conversed(self, greeted: Greeted, task: asyncio.Task[Observation] | None) -> None:
+        if task is None or task.cancelled():
+            greeted.sock.close()  # unless the conversation had begun, and took it
+            self._cut_short = True
+            self._batch_up(replace(greeted.seen, error="EHLO was cut short: the scan was stopped"))
+        elif task.exception() is None:
+            self._batch_up(task.result())
+        self._running.release()
 
     @property
     def _running(self) -> Sweep:
         assert self._sweep is not None  # noqa: S101 - nothing calls back before `batches` made it
         return self._sweep
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
@@ -195,7 +213,7 @@ class Scan:
     def _turned(self) -> None:
         waiting = self._tasks or self._resolved or self._held
         if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
-            self._whole = self._exhausted and not waiting
+            self._whole = self._exhausted and not waiting and not self._cut_short
             self._end()
         elif len(self._batch) >= WORTHWHILE:
             self._wake()
@@ -218,7 +236,7 @@ class Scan:
             self._waiter.set_result(None)
 
     async def _cancel_tasks(self) -> None:
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := tuple(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,8 +1,8 @@
 """Conversations: what takes more than reading a greeting is aiosmtplib's business.
 
-The socket comes from the sweep with its greeting complete but unread, so that aiosmtplib reads it as
-its own. aiosmtplib pairs replies with commands by their order only: whatever else has arrived before
-EHLO goes out would be taken for EHLO's reply. So nothing is said to a server that spoke out of turn.
+The socket comes from the sweep with its greeting complete but unread. aiosmtplib pairs replies with
+commands by their order only: whatever else has arrived before EHLO goes out would be taken for EHLO's
+reply. So nothing is said to a server that spoke out of turn.
 """
 
 from __future__ import annotations
@@ -12,35 +12,44 @@ import contextlib
 import dataclasses
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import aiosmtplib
 
+from imcprobe.errors import ReplyError
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, parse_reply
 from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from imcprobe.model import Observation
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
 
+T = TypeVar("T")
+
+_OK = 250
+_GREETING = b"220 \r\n"
 # Of bytes that came out of turn, and of a reply that is none, this much is kept: enough to see what it is.
 MAX_EARLY = 4096
 MAX_QUOTED = 80
 
-# aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it):
-# the most specific first, each with the words for Observation.error.
+# aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and
+# our own reader its one: the most specific first, each with the words for Observation.error.
 _WORDS: tuple[tuple[type[Exception], Callable[[Exception], str]], ...] = (
     (aiosmtplib.SMTPHeloError, lambda error: f"EHLO refused with {_code(error)}"),
     (aiosmtplib.SMTPResponseException, lambda error: f"EHLO answered with no SMTP reply: {_text(error)}"),
     (aiosmtplib.SMTPServerDisconnected, lambda _: "connection closed during EHLO"),
+    (ReplyError, lambda error: f"EHLO answered with no SMTP reply: {error}"),
     (TimeoutError, lambda _: "no complete EHLO reply in time"),
     (OSError, lambda error: f"{name_of(getattr(error, 'errno', None))} during EHLO"),
     (aiosmtplib.SMTPException, lambda error: f"EHLO failed: {error}"),
     (ValueError, lambda error: f"EHLO failed: {error}"),  # UnicodeError among them
 )
+_EXPECTED = tuple(kind for kind, _ in _WORDS)
+_OUT_OF_STEP = "replies out of step with commands: what answered EHLO was said before it"
 
 
 async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
@@ -49,7 +58,6 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
     Never raises for anything that a server does. All but the goodbye ends before `greeted.ends_at`.
     """
     sock = _PeekedSocket(greeted.sock, greeted.length)
-    seen = greeted.seen
     client = aiosmtplib.SMTP(
         sock=sock,
         timeout=None,  # one limit for all of it, below
@@ -57,16 +65,24 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
         local_hostname=options.helo_name or _address_literal(sock),  # else getfqdn() per connection
     )
     try:
-        async with asyncio.timeout(min(options.greeting_timeout, greeted.ends_at - time.monotonic())):
-            seen = await _ehlo(client, sock, seen)
-        if options.quit and seen.ehlo is not None:
-            await _quit(client)
-    except tuple(kind for kind, _ in _WORDS) as error:
-        return dataclasses.replace(seen, error=_words(error))
+        seen = await _asked(client, sock, greeted, options)
+        if options.quit and sock.in_step and not await _quit(client):
+            return dataclasses.replace(seen, ehlo=None, error=_OUT_OF_STEP)
+        return seen
     finally:
         client.close()
         sock.close()
-    return seen
+
+
+async def _asked(
+    client: aiosmtplib.SMTP, sock: _PeekedSocket, greeted: Greeted, options: ProbeOptions
+) -> Observation:
+    limit = min(options.greeting_timeout, greeted.ends_at - time.monotonic())
+    try:
+        return await _in_time(_ehlo(client, sock, greeted.seen), limit)
+    except _EXPECTED as error:
+        sock.in_step = isinstance(error, aiosmtplib.SMTPHeloError)
+        return dataclasses.replace(greeted.seen, error=_words(error))
 
 
 async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation) -> Observation:
@@ -74,19 +90,51 @@ async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation)
     early = sock.early()
     if early:
         return dataclasses.replace(seen, greeting=seen.greeting + early)
-    sock.listening = True
-    response = await client.ehlo()
-    return dataclasses.replace(seen, ehlo=tuple(response.message.split("\n")))
+    sock.listening = sock.in_step = True
+    await client.ehlo()
+    # aiosmtplib takes more for a reply than RFC 5321 has, and drops empty lines.
+    parsed = parse_reply(bytes(sock.heard))
+    if parsed is None or parsed[0].code != _OK:
+        raise ReplyError("a reply of another code")
+    return dataclasses.replace(seen, ehlo=parsed[0].lines)
 
 
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    # What came is kept whatever becomes of the goodbye.
-    with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+async def _quit(client: aiosmtplib.SMTP) -> bool:
+    """Say goodbye; False when it is answered by what can only be the reply to EHLO."""
+    # What came is kept whatever else becomes of the goodbye.
+    try:
         await client.quit(timeout=QUIT_TIMEOUT)
+    except aiosmtplib.SMTPResponseException as error:
+        return error.code != _OK
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError):
+        return True
+    return True
+
+
+async def _in_time(work: Coroutine[None, None, T], limit: float) -> T:
+    """Wait for `work`, and what has come by then counts, however late this is run. Raises TimeoutError."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task,), timeout=max(limit, 0.0))
+        # Whatever was read in the turn in which the time was up has woken the task by the next one.
+        for _ in range(2 * (not task.done())):
+            await asyncio.sleep(0)
+        if not task.done():
+            raise TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled():
+            task.exception()  # known by now, or of no use to anybody
 
 
 class _PeekedSocket(socket.socket):
-    """Gives out the greeting and, until `listening`, keeps aside what stands behind it."""
+    """Gives out a short greeting for the real one and, until `listening`, keeps aside what stands behind it.
+
+    aiosmtplib has narrower bounds than a greeting, and the real one has been read already. `heard` is what
+    comes while listening. `in_step` says whether a reply answers the command before it, as far as is known.
+    """
 
     def __init__(self, sock: socket.SocketType, greeting: int) -> None:
         super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
@@ -94,15 +142,19 @@ class _PeekedSocket(socket.socket):
         self._left = greeting
         self._early = b""
         self.listening = False
+        self.in_step = False
+        self.heard = bytearray()
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         if self._left:
-            data = super().recv(min(bufsize, self._left), flags)
-            self._left -= len(data)
-            return data
+            while self._left:  # all of it is there
+                self._left -= len(super().recv(self._left, flags))
+            return _GREETING
         data = super().recv(bufsize, flags)
         if not self.listening:
             self._early = (self._early + data)[:MAX_EARLY]
+        elif len(self.heard) <= MAX_REPLY_BYTES:
+            self.heard += data
         return data
 
     def early(self) -> bytes:

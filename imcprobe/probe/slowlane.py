@@ -18,7 +18,7 @@ from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted, Late, judge
 from imcprobe.probe.outcomes import EXHAUSTED, failure, name_of, status_of, weightier
-from imcprobe.probe.sockets import Socket, connect, idle_seconds, is_connected, is_readable, swallow
+from imcprobe.probe.sockets import Connect, Socket, has_ended, idle_seconds, is_connected, swallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ class SlowLane:
         deliver: Callable[[Observation], None],
         converse: Callable[[Greeted], None],
         not_begun: Callable[[Target, tuple[str, ...], OSError], object],
+        connect: Connect,
     ) -> None:
         self._options = options
         self._poller = poller
@@ -49,6 +50,7 @@ class SlowLane:
         self._deliver = deliver
         self._converse = converse
         self._not_begun = not_begun
+        self._connect = connect
         self._lates: dict[int, Late] = {}
         self._heap: list[tuple[float, int, Late]] = []
         self._serial = count()
@@ -89,7 +91,7 @@ class SlowLane:
         if not data:
             self._closed(late)
         elif not self._feed(late, data):
-            self._schedule(late, self._greeting_due(late))
+            self._schedule(late, late.greeting_due(self._options))
             self._read(late)
 
     def overdue(self, fd: int, sock: Socket, target: Target, started: float) -> None:
@@ -126,10 +128,12 @@ class SlowLane:
     ) -> None:
         address, *others = addresses
         try:
-            sock = connect(address, target.port)
+            sock = self._connect(address, target.port)
         except OSError as error:
-            # Without an own address of that kind another kind may do; without a file nothing will.
-            ran_out = error.errno in EXHAUSTED and (error.errno != errno.EADDRNOTAVAIL or not others)
+            # Without an own address of that kind another kind may do, or has been tried; without a file
+            # nothing will.
+            another = error.errno == errno.EADDRNOTAVAIL and (others or failed is not None)
+            ran_out = error.errno in EXHAUSTED and not another
             if ran_out or (not others and failed is None):
                 raise
             worst = weightier(failed, failure(target, address, error.errno))
@@ -149,15 +153,13 @@ class SlowLane:
         self._lates[late.sock.fileno()] = late
         now = time.monotonic()
         left = late.started + min(self._options.connect_timeout, self._options.deadline) - now
-        self._schedule(late, now + max(left, 0.0) / (len(late.others) + 1))
+        late.connect_by = now + max(left, 0.0) / (len(late.others) + 1)
+        # The moment of connection may go by unseen: it is looked for when the greeting could be late.
+        self._schedule(late, min(late.connect_by, now + self._options.greeting_timeout))
 
     def _schedule(self, late: Late, due: float) -> None:
         late.due = due
         heapq.heappush(self._heap, (due, next(self._serial), late))
-
-    def _greeting_due(self, late: Late) -> float:
-        connected = late.started if late.connected_at is None else late.connected_at
-        return min(connected + self._options.greeting_timeout, late.started + self._options.deadline)
 
     def _read(self, late: Late) -> None:
         while True:  # edge-triggered: to the last byte; bounded by the reader's own limits
@@ -176,30 +178,41 @@ class SlowLane:
                 return
 
     def _peek(self, late: Late) -> None:
-        # Asked before the look: readable without anything new in it is the end of the connection.
-        readable = is_readable(late.sock)
-        try:
-            data = late.sock.recv(_READ, socket.MSG_PEEK)
-        except BlockingIOError:
-            self._note_connected(late)
-            return
-        except OSError as error:
-            self._broken(late, error.errno)
-            return
-        new = data[len(late.reader.data) :]
-        if new:
-            if not self._feed(late, new):
+        while True:  # SO_RCVLOWAT swallows events of its own: looked at again once it is set
+            # Asked before the look: at its end, and nothing new to see, is the end.
+            ended = has_ended(late.sock)
+            try:
+                data = late.sock.recv(_READ, socket.MSG_PEEK)
+            except BlockingIOError:
+                self._note_connected(late)
+                return
+            except OSError as error:
+                self._broken(late, error.errno)
+                return
+            new = data[len(late.reader.data) :]
+            if new and self._feed(late, new):
+                return
+            if new:
                 late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
                 self._note_connected(late)
-        elif readable:  # else an event from before SO_RCVLOWAT was set
-            code = late.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            self._broken(late, code) if code else self._closed(late)
+            elif ended:
+                code = late.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                self._broken(late, code) if code else self._closed(late)
+                return
+            else:
+                return
 
     def _note_connected(self, late: Late) -> None:
-        if late.connected_at is None and is_connected(late.sock):
+        if late.connected_at is not None:
+            return
+        if late.reader.data:  # some time ago: that it was no earlier than this keeps the limit a limit
+            late.connected_at = late.started
+        elif is_connected(late.sock):
             late.connected_at = time.monotonic()
-            late.watched = self._options.watch_connect and not late.reader.data
-            self._schedule(late, self._greeting_due(late))
+            late.watched = self._options.watch_connect
+        else:
+            return
+        self._schedule(late, late.greeting_due(self._options))
 
     def _feed(self, late: Late, data: bytes) -> bool:
         """Take bytes; whether that was the end of it, in one way or another."""
@@ -256,9 +269,11 @@ class SlowLane:
         if late.connected_at is None and is_connected(late.sock):
             late.connected_at = max(late.started, now - idle_seconds(late.sock))
         if late.connected_at is not None:
-            self._extend(late, now, self._greeting_due(late), Status.IO_TIMEOUT)
+            self._extend(late, now, late.greeting_due(self._options), Status.IO_TIMEOUT)
+        elif now < late.connect_by:
+            self._schedule(late, late.connect_by)
         elif late.others:
-            self._next_address(late, late.seen(Status.CONNECTION_TIMEOUT, _after(late, now), greeted=False))
+            self._next_address(late, late.seen(Status.CONNECTION_TIMEOUT, late.after(now), greeted=False))
         else:
             due = late.started + min(self._options.connect_timeout, self._options.deadline)
             self._extend(late, now, due, Status.CONNECTION_TIMEOUT)
@@ -267,7 +282,7 @@ class SlowLane:
         if now < due:
             self._schedule(late, due)
         else:
-            self._end(late, ended, _after(late, due))
+            self._end(late, ended, late.after(due))
 
     def _end(self, late: Late, status: Status, error: str | None, *, greeted: bool = False) -> None:
         fd = late.sock.fileno()
@@ -280,7 +295,3 @@ class SlowLane:
             seen = weightier(late.failed, seen)
         late.reader = ReplyReader()  # the heap may hold this for a while, and need not hold its bytes
         self._finish(fd, late.sock, seen, polite=polite)
-
-
-def _after(late: Late, moment: float) -> str:
-    return f"after {round(moment - late.started, 1):g} s"

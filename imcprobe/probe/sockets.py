@@ -7,12 +7,17 @@ import os
 import select
 import socket
 import struct
+from collections.abc import Callable
 
 # The C type: `socket.socket` runs Python code in its constructor, for nothing that is needed here.
 Socket = socket.SocketType
+Connect = Callable[[str, int], Socket]
+"""(literal address, port) -> a connection that has begun; raises OSError, OverflowError."""
 
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 _STREAM = socket.SOCK_STREAM | _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
+# Without POLLRDHUP (it is Linux's) anything readable counts: SO_RCVLOWAT keeps old bytes out of that.
+_END = getattr(select, "POLLRDHUP", select.POLLIN)
 _UNDER_WAY = (errno.EINPROGRESS, 0)
 # struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv.
 _LAST_ACK_AT = 56
@@ -52,10 +57,10 @@ def connect(address: str, port: int) -> Socket:
 
 def _check_zone(zone: str) -> None:
     # An unknown one would make the system ask its resolver, and raise gaierror.
-    if not zone.isdecimal():
+    if not (zone.isascii() and zone.isdigit()):
         try:
             socket.if_nametoindex(zone)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from error
 
 
@@ -68,12 +73,18 @@ def say(sock: Socket, data: bytes) -> bool:
     return True
 
 
-def swallow(sock: Socket, size: int) -> None:
-    """Take what is there, `size` bytes at the most: closing over unread bytes would be a reset."""
+def swallow(sock: Socket, size: int) -> bool:
+    """Take what is there, `size` bytes at the most: closing over unread bytes would be a reset.
+
+    False when there is nothing yet.
+    """
     try:
         sock.recv(size)
+    except BlockingIOError:
+        return False
     except OSError:
-        return
+        return True
+    return True
 
 
 def is_connected(sock: Socket) -> bool:
@@ -85,10 +96,10 @@ def is_connected(sock: Socket) -> bool:
     return True
 
 
-def is_readable(sock: Socket) -> bool:
-    """Whether there is something to read now, or the end: SO_RCVLOWAT bytes of it at least."""
+def has_ended(sock: Socket) -> bool:
+    """Whether the peer has closed or reset the connection; there may be unread bytes all the same."""
     now = select.poll()
-    now.register(sock, select.POLLIN)
+    now.register(sock, _END)
     return bool(now.poll(0))
 
 

@@ -22,7 +22,7 @@ from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import failure
 from imcprobe.probe.poller import MAX_EVENTS
 from imcprobe.probe.slowlane import SlowLane
-from imcprobe.probe.sockets import connect, say, swallow
+from imcprobe.probe.sockets import say, swallow
 
 if TYPE_CHECKING:
     import asyncio
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.poller import Poller
-    from imcprobe.probe.sockets import Socket
+    from imcprobe.probe.sockets import Connect, Socket
 
     Start = tuple[Target, tuple[str, ...]]
     """A target and the literal addresses to try, one at least."""
@@ -65,6 +65,7 @@ class Sweep:
         turned: Callable[[], None],
         failed: Callable[[Exception], None],
         poller: Callable[..., Poller],
+        connect: Connect,
     ) -> None:
         self._loop = loop
         self._options = options
@@ -73,7 +74,10 @@ class Sweep:
         self._turned = turned
         self._failed = failed
         self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
-        self._slow = SlowLane(options, self._poller, self._finish, deliver, converse, self._not_begun)
+        self._begin_connection = connect
+        self._slow = SlowLane(
+            options, self._poller, self._finish, deliver, converse, self._not_begun, connect
+        )
         # Only the plain case is fast: one address, and nothing to watch but the greeting.
         self._all_slow = options.ehlo or options.watch_connect
         self._first_limit = min(options.connect_timeout, options.greeting_timeout, options.deadline)
@@ -108,9 +112,11 @@ class Sweep:
         self._slow.release()
         self.kick()
 
-    def forget_waiting(self) -> None:
-        """Begin none of the targets that this machine had nothing left for."""
+    def forget_waiting(self) -> bool:
+        """Begin none of the targets that this machine had nothing left for; whether there were any."""
+        forgotten = bool(self._again)
         self._again.clear()
+        return forgotten
 
     def close(self) -> None:
         """Close every socket, without a word; what is in flight gets no observation."""
@@ -131,13 +137,14 @@ class Sweep:
         self._kicked = False
         self._turn()
 
-    def _turn(self) -> None:
+    def _turn(self, *, expire: bool = False) -> None:
         if self._closed:
             return
         try:
-            drained = self._drain()
+            while not self._drain() and expire:
+                pass
             self._start()
-            if drained:
+            if expire:
                 self._expire()
             self._turned()
         except Exception as error:  # noqa: BLE001 - the loop would swallow it and the scan hang
@@ -146,7 +153,7 @@ class Sweep:
         self._arm()
 
     def _drain(self) -> bool:
-        """Read what came; whether that was all, so that what is left may be called late."""
+        """Read what came; whether that was all: only then may what is left be called late."""
         fresh = self._fresh
         ready = self._poller.take()
         for fd in ready:
@@ -171,12 +178,12 @@ class Sweep:
         return len(ready) < MAX_EVENTS
 
     def _drain_other(self, fd: int) -> None:
-        leaving = self._quitting.pop(fd, None)
+        leaving = self._quitting.get(fd)
         if leaving is None:
             self._slow.ready(fd)
-            return
-        swallow(leaving[0], FIRST_READ)  # 221, anything else, or the end: each is goodbye
-        self._close(fd, leaving[0])
+        elif swallow(leaving[0], FIRST_READ):  # 221, anything else, or the end: each is goodbye
+            del self._quitting[fd]
+            self._close(fd, leaving[0])
 
     def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
         took = Times(None, (time.monotonic() - started) * 1000)
@@ -219,13 +226,13 @@ class Sweep:
                 self._connect(target)
         except OSError as error:
             return self._not_begun(target, addresses, error)
-        except OverflowError as error:
+        except (OverflowError, ValueError) as error:
             self._report(target, addresses, Status.INVALID_INPUT, str(error))
         self._exhaustion.over(addresses[0])
         return True
 
     def _connect(self, target: Target) -> None:
-        sock = connect(target.host, target.port)
+        sock = self._begin_connection(target.host, target.port)
         fd = sock.fileno()
         try:
             self._poller.add(fd)
@@ -281,5 +288,6 @@ class Sweep:
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _timer_turn(self) -> None:
+        # The loop runs timers behind readers, so that by now all that came in time is known.
         self._timer = None
-        self._turn()
+        self._turn(expire=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 from asyncio.subprocess import Process, create_subprocess_shell
 from concurrent.futures import Future
@@ -86,10 +87,11 @@ async def serve(mock: MockServer | Fleet, announce: Callable[[str], None]) -> No
 async def run_with(command: str, address: str, *, patience: float = _TERMINATION) -> int:
     """Run a shell command that finds `address` in IMCPROBE_MOCK; return its exit code.
 
-    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command
-    is terminated first, and killed when that takes more than `patience` seconds.
+    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command and
+    all that it has started is terminated first, and killed when that takes more than `patience` seconds.
     """
-    process = await create_subprocess_shell(command, env={**os.environ, ADDRESS_VARIABLE: address})
+    environment = {**os.environ, ADDRESS_VARIABLE: address}
+    process = await create_subprocess_shell(command, env=environment, start_new_session=True)
     try:
         code = await process.wait()
     except asyncio.CancelledError:
@@ -99,9 +101,14 @@ async def run_with(command: str, address: str, *, patience: float = _TERMINATION
 
 
 async def _terminate(process: Process, patience: float) -> None:
-    process.terminate()
+    _signal_all(process, signal.SIGTERM)
     try:
         await asyncio.wait_for(process.wait(), patience)
     except TimeoutError:
-        process.kill()
+        _signal_all(process, signal.SIGKILL)
         await process.wait()
+
+
+def _signal_all(process: Process, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.killpg(process.pid, number)

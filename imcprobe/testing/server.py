@@ -92,7 +92,7 @@ class MockServer:
         self._replies = _REPLIES | {b"EHLO": _reply(250, ehlo) if ehlo else _UNKNOWN}
         self._idle_timeout = idle_timeout
         self._refused = refused
-        self._past: deque[Connection] = deque(maxlen=_REMEMBERED)
+        self._past: deque[bytearray] = deque(maxlen=_REMEMBERED)
         self._open: set[Connection] = set()
         self._arriving: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -111,7 +111,7 @@ class MockServer:
     @property
     def received(self) -> list[bytes]:
         """What each connection has sent so far, in the order they came (the last 10,000)."""
-        return [bytes(connection.received) for connection in tuple(self._past)]
+        return [bytes(received) for received in tuple(self._past)]
 
     async def start(self) -> None:
         """Take the address and listen. Raises UsageError when it cannot be had."""
@@ -187,7 +187,7 @@ class MockServer:
 
     def _began(self, connection: Connection) -> None:
         self.connections += 1
-        self._past.append(connection)
+        self._past.append(connection.received)
         self._open.add(connection)
 
     def _forget(self, connection: Connection) -> None:
@@ -231,8 +231,8 @@ def _reply(code: int, lines: Sequence[str]) -> bytes:
 def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     try:
         return _bind(host, port, shared=shared)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+    except (OSError, UnicodeError) as error:  # no host name at all
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UsageError(f"cannot listen on {Target(host, port)}: {reason}. Choose another.") from error
 
 

@@ -262,10 +262,10 @@ def test_a_mock_runs_a_command_and_ends_with_its_code(shell: Any, build: str, co
 
 def test_a_mock_with_a_command_ends_with_a_signal(tmp_path: Path) -> None:
     mark = tmp_path / "begun"
-    process = start("mock", "--port", "0", "--exec", f"touch {mark}; exec sleep 60")
+    process = start("mock", "--port", "0", "--exec", f"touch {mark}; sleep 60; true")
     wait_for(mark.exists)
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=10)  # which `sleep` would keep waiting if it lived on
     assert process.returncode == 143
 
 

@@ -113,10 +113,11 @@ def test_a_bad_line_is_in_the_record_when_it_is_passed_over(
 def test_an_error_of_the_system_that_has_no_name_here_is_in_the_record(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def connect(_address: str, _port: int) -> None:
-        raise OSError(errno.EIO, "broken")
+    class Broken(socket.SocketType):
+        def connect_ex(self, _address: object, /) -> int:
+            return errno.EIO
 
-    monkeypatch.setattr("imcprobe.probe.sweep.connect", connect)
+    monkeypatch.setattr("imcprobe.probe.sockets.Socket", Broken)
     record = one(cli("scan", "192.0.2.1", "-f", "jsonl"))
     assert (record["status"], record["error"]) == ("unknown-error", "EIO")
 

@@ -85,7 +85,7 @@ def test_the_version(cli: Cli) -> None:
         (["scan", "10.0.0.1", "--expect", "x"], '--expect "x": unknown.'),
         (["scan", "10.0.0.1", "-4", "-6"], "-4 and -6 exclude each other"),
         (["scan", "10.0.0.1", "--helo-name", "x"], "--helo-name is for EHLO. Add --ehlo."),
-        (["scan", "10.0.0.1", "--ehlo", "--helo-name", "a\r\nb"], r'--helo-name "a\x0d\x0ab": write a host name'),
+        (["scan", "10.0.0.1", "--ehlo", "--helo-name", "a\r\nb"], r'helo_name "a\x0d\x0ab": a host name or an address literal'),
         (["check"], "check which host?"),
         (["check", "10.0.0.0/24"], "256 hosts are too many to check one by one. imcprobe scan takes networks."),
         (["builds", "9.9"], '"9.9": no such product, service pack or build.'),
@@ -97,6 +97,7 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--fault", "x"], "fault 'x': unknown"),
         (["mock", "--fleet", "0"], "a fleet of 0: 1 to 1022 servers are possible."),
         (["mock", "--port", "70000"], "Invalid value for '--port'"),
+        (["mock", "--host", "a..b"], "cannot listen on a..b:2525"),
         (["mock", "--host", "192.0.2.1"], "cannot listen on 192.0.2.1:2525"),
     ],
 )  # fmt: skip

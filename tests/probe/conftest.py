@@ -35,10 +35,11 @@ def probe(poller: Any) -> Probe:
     """Scan targets written as a user writes them; keywords are options, or parameters of `Scan`."""
 
     async def run(
-        *specs: str, exclude: tuple[str, ...] = (), lookup: Any = None, **options: Any
+        *specs: str, exclude: tuple[str, ...] = (), lookup: Any = None, connect: Any = None, **options: Any
     ) -> list[Observation]:
         targets = parse(specs, exclude=exclude)
-        more = {} if lookup is None else {"lookup": lookup}
+        outside = {"lookup": lookup, "connect": connect}
+        more = {name: each for name, each in outside.items() if each is not None}
         scan = Scan(
             targets,
             ProbeOptions(**(LIMITS | options)),

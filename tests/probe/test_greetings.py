@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import imcprobe
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Caveat, Observation, Status, Target
 from imcprobe.probe.late import Greeted, Late
 from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.scan import Scan
 from imcprobe.probe.slowlane import SlowLane
-from imcprobe.testing import MockServer, greeting_for
+from imcprobe.probe.sockets import connect
+from imcprobe.testing import Fault, MockServer, greeting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from imcprobe.testing import Line
     from imcprobe.testing.factories import FleetFactory, ServerFactory
 
     Probe = Callable[..., Awaitable[list[Observation]]]
@@ -199,6 +206,7 @@ def test_what_comes_between_two_looks_is_no_end(poller: Any) -> None:
             ended.append,
             greeted.append,
             lambda *_: None,
+            connect,
         )
         lane._lates[sock.fileno()] = Late(sock, Target("192.0.2.1"), "192.0.2.1", (), 0.0, 0.0)
         theirs.sendall(next(pieces))
@@ -207,3 +215,116 @@ def test_what_comes_between_two_looks_is_no_end(poller: Any) -> None:
         watched.close()
     assert ended == []
     assert [each.seen.greeting for each in greeted] == [SP3]
+
+
+async def test_a_reset_that_comes_with_half_a_greeting_is_known_at_once(poller: Any) -> None:
+    """Where EHLO is wanted: an RST behind a look has no event of its own once SO_RCVLOWAT is set."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+
+    class Raced(socket.socket):
+        def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+            data = super().recv(bufsize, flags)
+            if theirs.fileno() >= 0:
+                theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                theirs.close()
+            return data
+
+    ended: list[Observation] = []
+    with Raced(fileno=ours.detach()) as sock:
+        sock.setblocking(False)
+        watched = poller(asyncio.get_running_loop(), lambda: None, watch_connect=False)
+        lane = SlowLane(
+            ProbeOptions(ehlo=True),
+            watched,
+            lambda _fd, _sock, seen, **_: ended.append(seen),
+            ended.append,
+            lambda _: None,
+            lambda *_: None,
+            connect,
+        )
+        lane._lates[sock.fileno()] = Late(sock, Target("192.0.2.1"), "192.0.2.1", (), 0.0, 0.0)
+        theirs.sendall(b"220-par")
+        lane.ready(sock.fileno())
+        watched.close()
+    assert [(each.status, each.greeting) for each in ended] == [(Status.CONNECTION_RESET, b"220-par")]
+
+
+@pytest.mark.parametrize("options", [{}, {"ehlo": True}, {"watch_connect": True}], ids=str)
+async def test_an_own_delay_makes_no_time_out(
+    poller: Any, imc_server: ServerFactory, options: dict[str, Any]
+) -> None:
+    """While results are written the loop stands still: what came in time is an answer all the same."""
+    greet = threading.Event()
+
+    async def waiting(line: Line, data: bytes) -> None:
+        await asyncio.to_thread(greet.wait, 10)
+        await line.send(data)
+
+    refused, servers = imc_server(refused=True), [imc_server(fault=Fault(waiting)) for _ in range(5)]
+    targets = [Target("127.0.0.1", server.port) for server in (refused, *servers)]
+    limit = 0.5
+    began = time.monotonic()
+    seen = []
+    scan = Scan(targets, ProbeOptions(greeting_timeout=limit, **options), poller=poller)
+    async with asyncio.timeout(10):
+        async for batch in scan.batches():
+            seen += batch
+            greet.set()
+            while time.monotonic() < began + limit + 0.2:
+                select.select([], [], [], 0.05)
+    assert sorted(each.status for each in seen) == [Status.CONNECTION_REFUSED, *[Status.SUCCESS] * 5]
+
+
+@pytest.mark.parametrize("options", [{"ehlo": True}, {"watch_connect": True}, {}], ids=str)
+@pytest.mark.parametrize("host", ["127.0.0.1", "mx.example.com"])
+async def test_the_greeting_has_its_own_limit_whatever_that_of_the_connection_is(
+    probe: Probe, imc_server: ServerFactory, host: str, options: dict[str, bool]
+) -> None:
+    target = f"{host}:{imc_server(fault='silence').port}"
+    async with asyncio.timeout(3):
+        seen = await one(
+            probe,
+            target,
+            lookup=lambda _host, _version: ["127.0.0.1"],
+            greeting_timeout=0.3,
+            connect_timeout=9.0,
+            deadline=9.0,
+            **options,
+        )
+    assert (seen.status, seen.error) == (Status.IO_TIMEOUT, "after 0.3 s")
+
+
+@pytest.fixture
+async def reluctant() -> AsyncIterator[tuple[str, list[bool]]]:
+    """A server that takes its time for its 221, and notes whether the client is still there by then."""
+    waited: list[bool] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SP3)
+        await reader.readline()
+        try:
+            await asyncio.wait_for(reader.read(), 0.1)
+            waited.append(False)
+        except TimeoutError:
+            waited.append(True)
+        writer.write(b"221 bye\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", waited
+
+
+async def test_the_answer_to_quit_is_waited_for(probe: Probe, reluctant: tuple[str, list[bool]]) -> None:
+    address, waited = reluctant
+    await one(probe, address)
+    await one(probe, address, watch_connect=True)
+    assert waited == [True, True]
+
+
+async def test_a_check_waits_for_the_answer_to_its_quit(reluctant: tuple[str, list[bool]]) -> None:
+    address, waited = reluctant
+    await imcprobe.check(address)
+    assert waited == [True]

@@ -108,10 +108,10 @@ async def test_an_error_of_a_resolver_that_nobody_expects_is_raised() -> None:
         await seen_by(scan)
 
 
-@pytest.mark.parametrize("code", [errno.EMFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS])
-@pytest.mark.parametrize("name", ["sweep", "slowlane"])
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOSPC])
+@pytest.mark.parametrize("watch", [False, True])
 async def test_a_machine_that_has_run_out_waits_and_tries_again(
-    monkeypatch: pytest.MonkeyPatch, imc_fleet: FleetFactory, code: int, name: str
+    imc_fleet: FleetFactory, code: int, watch: bool
 ) -> None:
     fleet = imc_fleet(20)
     open_sockets = {"now": 0}
@@ -122,18 +122,22 @@ async def test_a_machine_that_has_run_out_waits_and_tries_again(
             raise OSError(code, "exhausted")
         return connect(address, port)
 
-    monkeypatch.setattr(f"imcprobe.probe.{name}.connect", scarce)
-    options = ProbeOptions(watch_connect=name == "slowlane")
-    seen = await seen_by(Scan([Target(server.host, server.port) for server in fleet], options))
+    targets = [Target(server.host, server.port) for server in fleet]
+    seen = await seen_by(Scan(targets, ProbeOptions(watch_connect=watch), connect=scarce))
     assert [each.status for each in seen] == [Status.SUCCESS] * 20
 
 
-async def test_without_ipv6_of_its_own_a_machine_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(_address: str, _port: int) -> None:
-        raise OSError(errno.EADDRNOTAVAIL, "no address")
+def failing(code: int) -> Any:
+    """A way to connect that fails with an errno."""
 
-    monkeypatch.setattr("imcprobe.probe.sweep.connect", none)
-    (seen,) = await seen_by(Scan([Target("2001:db8::1")]))
+    def connection(_address: str, _port: int) -> None:
+        raise OSError(code, "no connection")
+
+    return connection
+
+
+async def test_without_ipv6_of_its_own_a_machine_waits_for_nothing() -> None:
+    (seen,) = await seen_by(Scan([Target("2001:db8::1")], connect=failing(errno.EADDRNOTAVAIL)))
     assert (seen.status, seen.error) == (Status.UNREACHABLE, "EADDRNOTAVAIL")
 
 
@@ -154,54 +158,66 @@ async def test_a_poller_that_is_full_leaves_no_socket_open(options: ProbeOptions
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.1", "192.0.2.2"], ["192.0.2.2", "192.0.2.1"]])
+@pytest.mark.parametrize("code", [errno.ENETUNREACH, errno.EADDRNOTAVAIL])
 async def test_of_several_failures_the_one_that_says_most_is_told(
-    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+    imc_server: ServerFactory, addresses: list[str], code: int
 ) -> None:
     def one_without_route(address: str, port: int) -> Any:
         if address == "192.0.2.2":
-            raise OSError(errno.ENETUNREACH, "no route")
+            raise OSError(code, "no route")
         return connect("127.0.0.1", port)
 
-    monkeypatch.setattr("imcprobe.probe.slowlane.connect", one_without_route)
-    scan = Scan([Target("mx.example.com", refused_port())], lookup=lambda _host, _version: addresses)
+    target = Target("mx.example.com", imc_server(refused=True).port)
+    scan = Scan([target], lookup=lambda _host, _version: addresses, connect=one_without_route)
     (seen,) = await seen_by(scan)
     assert (seen.status, seen.address) == (Status.CONNECTION_REFUSED, "192.0.2.1")
 
 
-async def test_a_kind_of_address_that_this_machine_has_not_holds_nobody_up(
-    monkeypatch: pytest.MonkeyPatch, imc_server: ServerFactory
-) -> None:
+async def test_a_kind_of_address_that_this_machine_has_not_holds_nobody_up(imc_server: ServerFactory) -> None:
     def without_ipv6(address: str, port: int) -> Any:
         if ":" in address:
             raise OSError(errno.EADDRNOTAVAIL, "no address")
         return connect(address, port)
 
-    for module in ("sweep", "slowlane"):
-        monkeypatch.setattr(f"imcprobe.probe.{module}.connect", without_ipv6)
     silent, good = imc_server(fault="silence"), imc_server()
     targets = [Target("127.0.0.1", silent.port), Target("2001:db8::1"), Target("127.0.0.1", good.port)]
     order = []
-    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5))
+    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), connect=without_ipv6)
     async for batch in scan.batches():
         order += [each.status for each in batch]
     assert order == [Status.UNREACHABLE, Status.SUCCESS, Status.IO_TIMEOUT]
-    found = Scan([Target("mx.example.com", good.port)], lookup=lambda _host, _version: ["::1", "127.0.0.1"])
-    (seen,) = await seen_by(found)
+    both = ["::1", "127.0.0.1"]
+    named = [Target("mx.example.com", good.port)]
+    (seen,) = await seen_by(Scan(named, lookup=lambda _host, _version: both, connect=without_ipv6))
     assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
 
 
 async def test_a_machine_without_a_single_file_left_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(_address: str, _port: int) -> None:
-        raise OSError(errno.EMFILE, "too many open files")
-
-    monkeypatch.setattr("imcprobe.probe.sweep.connect", none)
     monkeypatch.setattr("imcprobe.probe.exhaustion.STUCK_LIMIT", 0.2)
     with pytest.raises(ImcprobeError, match="no connection can be opened on this machine: EMFILE"):
-        await seen_by(Scan([Target("127.0.0.1")]))
+        await seen_by(Scan([Target("127.0.0.1")], connect=failing(errno.EMFILE)))
 
 
-async def test_a_zone_that_does_not_exist_is_unreachable() -> None:
-    (seen,) = await seen_by(Scan([Target("fe80::1%nope")]))
+async def test_what_was_waiting_for_this_machine_when_it_was_stopped_leaves_a_scan_incomplete(
+    imc_server: ServerFactory,
+) -> None:
+    silent = imc_server(fault="silence")
+
+    def scarce(address: str, port: int) -> Any:
+        if address != "127.0.0.1":
+            raise OSError(errno.EMFILE, "too many open files")
+        return connect(address, port)
+
+    targets = [Target("127.0.0.1", silent.port), Target("127.0.0.2", silent.port)]
+    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), connect=scarce)
+    asyncio.get_running_loop().call_later(0.2, scan.stop)
+    assert len(await seen_by(scan)) == 1
+    assert not scan.complete
+
+
+@pytest.mark.parametrize("zone", ["nope", "a\0b", "\u0661"])
+async def test_a_zone_that_does_not_exist_is_unreachable(zone: str) -> None:
+    (seen,) = await seen_by(Scan([Target(f"fe80::1%{zone}")]))
     assert (seen.status, seen.error) == (Status.UNREACHABLE, "ENODEV")
 
 
@@ -244,18 +260,16 @@ async def test_a_lookup_may_time_out_by_itself_and_a_machine_may_have_no_thread(
     assert resolver._asked == 0
 
 
-async def test_the_first_of_two_addresses_may_be_without_a_route(
-    monkeypatch: pytest.MonkeyPatch, imc_server: ServerFactory
-) -> None:
+async def test_the_first_of_two_addresses_may_be_without_a_route(imc_server: ServerFactory) -> None:
     def first_fails(address: str, port: int) -> Any:
         if address == "192.0.2.1":
             raise OSError(errno.ENETUNREACH, "no route")
         return connect(address, port)
 
-    monkeypatch.setattr("imcprobe.probe.slowlane.connect", first_fails)
     scan = Scan(
         [Target("mx.example.com", imc_server().port)],
         lookup=lambda _host, _version: ["192.0.2.1", "127.0.0.1"],
+        connect=first_fails,
     )
     (seen,) = await seen_by(scan)
     assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
@@ -341,12 +355,13 @@ async def test_a_name_has_so_many_addresses_and_no_more() -> None:
     assert await resolver.wait(resolver.ask("mx.example.com")) == tuple(many[:MAX_ADDRESSES])
 
 
-async def test_what_a_lookup_raises_is_raised() -> None:
+@pytest.mark.parametrize("kind", [ValueError, KeyError])
+async def test_what_a_lookup_raises_is_raised(kind: type[Exception]) -> None:
     def bad(_host: str, _version: int | None) -> list[str]:
-        raise ValueError("label too long")
+        raise kind("label too long")
 
     resolver = Resolver(bad, None)
-    with pytest.raises(ValueError, match="label too long"):
+    with pytest.raises(kind, match="label too long"):
         await resolver.wait(resolver.ask("x"))
 
 

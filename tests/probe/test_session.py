@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import select
 import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imcprobe.errors import UsageError
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted
 from imcprobe.probe.options import ProbeOptions
-from imcprobe.probe.session import converse
-from imcprobe.testing import EHLO_5_5, MockServer, greeting_for
+from imcprobe.probe.scan import Scan
+from imcprobe.probe.session import _in_time, converse
+from imcprobe.testing import EHLO_5_5, Fault, MockServer, Point, greeting_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from imcprobe.testing import Line
     from imcprobe.testing.factories import ServerFactory
 
     Probe = Callable[..., Awaitable[list[Observation]]]
@@ -105,6 +113,119 @@ async def test_lines_that_wait_when_ehlo_would_go_out_mean_no_conversation() -> 
         heard = await converse(Greeted(ours, seen, len(SP3), time.monotonic() + 5), options)
         assert (heard.greeting, heard.ehlo) == (SP3 + injected, None)
         assert theirs.recv(100) == b""
+
+
+@pytest.mark.parametrize("fault", ["ehlo:500", "ehlo:554=2"])
+async def test_a_server_that_knows_no_ehlo_is_left_politely(
+    probe: Probe, imc_server: ServerFactory, fault: str
+) -> None:
+    server = imc_server(fault=fault)
+    await one(probe, server.address)
+    imc_server.settle(1)
+    assert server.received == [b"EHLO [127.0.0.1]\r\nQUIT\r\n"]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"220 " + b"x" * 20_000 + b"\r\n", b"220-" + b"y" * 500 + b"\r\n220 z\r\n", b"220-\r\n" * 3_000 + SP3],
+    ids=["a long line", "two lines", "many lines"],
+)
+async def test_a_greeting_of_any_size_that_is_one_is_no_obstacle(
+    probe: Probe, imc_server: ServerFactory, greeting: bytes
+) -> None:
+    seen = await one(probe, imc_server(greeting).address)
+    assert (seen.greeting, seen.ehlo, seen.error) == (greeting, EHLO_5_5, None)
+
+
+def saying(reply: bytes) -> Fault:
+    """A server whose reply to EHLO is `reply`."""
+
+    async def behave(line: Line, _data: bytes) -> None:
+        await line.send(reply)
+
+    return Fault(behave, Point.EHLO)
+
+
+@pytest.mark.parametrize(
+    ("reply", "lines", "error"),
+    [
+        (b"250-\r\n250-XEXCH50\r\n250 SIZE\r\n", ("", "XEXCH50", "SIZE"), None),
+        (b"250 mx\n", ("mx",), None),
+        (b"554-go away\r\n250 ok\r\n", None, "EHLO answered with no SMTP reply"),
+        (b"250xyz\r\n", None, "EHLO answered with no SMTP reply"),
+        (b"250-mx\r\n250 HELP\r\n250 more\r\n", None, "replies out of step with commands"),
+    ],
+)
+async def test_a_reply_to_ehlo_is_read_as_strictly_as_a_greeting(
+    probe: Probe, imc_server: ServerFactory, reply: bytes, lines: tuple[str, ...] | None, error: str | None
+) -> None:
+    seen = await one(probe, imc_server(fault=saying(reply)).address)
+    assert (seen.status, seen.ehlo) == (Status.SUCCESS, lines)
+    assert (seen.error or "").startswith(error or "")
+    assert (seen.error is None) == (error is None)
+
+
+async def test_a_conversation_that_never_began_keeps_its_greeting_and_leaves_no_socket(
+    imc_server: ServerFactory,
+) -> None:
+    class Cutting(Scan):
+        def _converse(self, greeted: Greeted) -> None:
+            super()._converse(greeted)
+            for task in self._tasks:
+                task.cancel()
+
+    server = imc_server()
+    scan = Cutting([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    (seen,) = [each async for batch in scan.batches() for each in batch]
+    assert (seen.greeting, seen.ehlo, seen.error) == (SP3, None, "EHLO was cut short: the scan was stopped")
+    imc_server.settle(1)
+    gc.collect()  # an open socket would warn, and warnings are errors
+
+
+async def test_greetings_that_come_while_a_scan_is_cut_short_are_kept(imc_server: ServerFactory) -> None:
+    class Cut(Scan):
+        def _converse(self, greeted: Greeted) -> None:
+            self._spawn_cut()
+            super()._converse(greeted)
+
+    server = imc_server()
+    scan = Cut([Target("127.0.0.1", server.port)] * 5, ProbeOptions(ehlo=True, concurrency=5))
+    seen = [each async for batch in scan.batches() for each in batch]
+    assert [each.greeting for each in seen] == [SP3] * len(seen) != []
+    assert not scan.complete
+    imc_server.settle(1)
+
+
+async def test_a_reply_that_came_in_time_counts_however_late_it_is_looked_at() -> None:
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.sendall(b"250 in time")
+        loop.call_soon(lambda: select.select([], [], [], 0.1))  # busy with something else
+        assert await _in_time(loop.sock_recv(ours, 100), 0.05) == b"250 in time"
+        with pytest.raises(TimeoutError):
+            await _in_time(loop.sock_recv(ours, 100), 0.05)
+
+
+@pytest.mark.parametrize("name", ["a\r\nMAIL FROM:<x>", "a\0b", "b\u00fccher.example", "", "x" * 256])
+def test_a_name_that_cannot_be_said_is_refused_before_anything_is(name: str) -> None:
+    with pytest.raises(UsageError, match="a host name or an address literal is needed"):
+        ProbeOptions(ehlo=True, helo_name=name)
+
+
+def test_what_a_conversation_needs_is_loaded_while_there_are_files_left() -> None:
+    code = """
+import asyncio, sys
+from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.scan import Scan
+async def main():
+    assert "aiosmtplib" not in sys.modules
+    assert [each async for each in Scan([], ProbeOptions(ehlo=True)).batches()] == []
+    assert "imcprobe.probe.session" in sys.modules
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_a_reply_of_more_keywords_than_any_server_has_is_no_reply(probe: Probe) -> None:

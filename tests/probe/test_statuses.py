@@ -193,14 +193,11 @@ async def test_an_impossible_port_is_invalid_input() -> None:
     assert seen.status is Status.INVALID_INPUT
 
 
-async def test_an_error_that_nobody_knows_is_told_as_it_is(
-    probe: Probe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def connect(_address: str, _port: int) -> None:
+async def test_an_error_that_nobody_knows_is_told_as_it_is(probe: Probe) -> None:
+    def broken(_address: str, _port: int) -> None:
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr("imcprobe.probe.sweep.connect", connect)
-    seen = await one(probe, "192.0.2.1")
+    seen = await one(probe, "192.0.2.1", connect=broken)
     assert (seen.status, seen.error) == (Status.UNKNOWN_ERROR, "EIO")
 
 
