@@ -7,12 +7,14 @@ is seen stays as it is, so that stored observations can be judged again when the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 _BUILD = re.compile(r"(?:([0-9]{1,3})\.([0-9]{1,3})\.)?([0-9]{1,5})(?:\.([0-9]{1,5}))?", re.ASCII)
 
 DEFAULT_PORT = 25
+SCHEMA_NAME = "imcprobe/1"
+"""Of the records that scans are stored as."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,12 +88,8 @@ class Build:
         return (self.build, -1 if self.revision is None else self.revision)
 
     @property
-    def _order(self) -> tuple[int, int, int, int]:
-        return (
-            -1 if self.major is None else self.major,
-            -1 if self.minor is None else self.minor,
-            *self.number,
-        )
+    def _order(self) -> tuple[int, ...]:
+        return (*(-1 if part is None else part for part in (self.major, self.minor)), *self.number)
 
     def __lt__(self, other: Build) -> bool:
         return self._order < other._order
@@ -297,4 +295,4 @@ class Result:
     """An observation and what it was concluded to mean (None: nothing an SMTP greeting would say)."""
 
     observation: Observation
-    identification: Identification | None = field(default=None)
+    identification: Identification | None = None

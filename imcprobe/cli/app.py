@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import reason_of
-from imcprobe.cli.terminal import PROGRAM, Terminal, say, silence
+from imcprobe.cli.terminal import PROGRAM, Terminal, reason_of, say, silence
 from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.fingerprint.builds import FURTHER_BUILDS
 from imcprobe.knowledge.releases import ARTICLE

@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from imcprobe.model import Result
 
 
+BY_SIGNAL = 128
+"""What a shell adds to the number of the signal that ended a command: 130, 143."""
+
+
 class ExitCode(IntEnum):
-    """What a shell sees. A signal adds 128 to its number, as in a shell: 130, 143."""
+    """What a shell sees, where no signal was."""
 
     OK = 0
     CONDITION_MET = 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS
 from imcprobe.outputs.tally import Tally
@@ -114,11 +115,6 @@ def read_bytes(path: str) -> bytes:
 def shown_path(path: str) -> str:
     """A path for a message, whole."""
     return f'"{safe(path)}"'
-
-
-def reason_of(error: OSError) -> str:
-    """Why a file could not be had, in the system's words."""
-    return (error.strerror or str(error)).lower()
 
 
 def _parse_only(text: str | None) -> Callable[[Result], bool]:

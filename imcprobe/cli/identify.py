@@ -13,8 +13,8 @@ import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, reason_of, shown_path
-from imcprobe.cli.terminal import Terminal
+from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
+from imcprobe.cli.terminal import Terminal, reason_of
 from imcprobe.errors import InputError, UsageError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.outputs.formats import FORMATS, Format

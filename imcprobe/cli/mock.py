@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imcprobe.cli.exits import ExitCode
+from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import lookup
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from imcprobe.testing.server import MockServer
 
 _FAULT_HELP = "; ".join(f"{row.usage}: {row.help}" for row in FAULTS.values())
-_BY_SIGNAL = 128
 
 
 def mock(
@@ -124,7 +123,7 @@ async def _first(
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    return _BY_SIGNAL + stopped.result() if ended is None else ended
+    return BY_SIGNAL + stopped.result() if ended is None else ended
 
 
 def _stop(stopped: asyncio.Future[int], number: int) -> None:

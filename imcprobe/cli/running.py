@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from imcprobe.cli.exits import BY_SIGNAL
 from imcprobe.cli.terminal import shown_ports
 from imcprobe.errors import OutputError
 from imcprobe.fingerprint.identify import conclude
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 _SAME_FROM = 16
 _MAX_GREETINGS = 4096
 _LONGEST_GREETING = 512
-_BY_SIGNAL = 128
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Progress is shown this often, in seconds.
 _TICK = 0.2
@@ -161,7 +161,7 @@ class _Runner:
         if written:
             run.terminal.remark(f"wrote {written}")
         self._warn()
-        return _BY_SIGNAL + self._signal if self._signal else int(run.verdict.code)
+        return BY_SIGNAL + self._signal if self._signal else int(run.verdict.code)
 
     def _warn(self) -> None:
         run, tally = self._run, self._tally
@@ -183,7 +183,7 @@ class _Runner:
     def _on_signal(self, number: int, _frame: object) -> None:
         if self._signal:
             self._run.terminal.abandon()
-            os._exit(_BY_SIGNAL + number)
+            os._exit(BY_SIGNAL + number)
         self._signal = number
         self._run.terminal.interrupt()
         self._loop.call_soon_threadsafe(self._stop)

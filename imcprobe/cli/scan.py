@@ -9,9 +9,9 @@ import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, reason_of, shown_path
+from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
 from imcprobe.cli.running import Run, run_scan
-from imcprobe.cli.terminal import Terminal, shown_ports
+from imcprobe.cli.terminal import Terminal, reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.outputs.formats import FORMATS
 from imcprobe.safetext import decode, safe

@@ -76,9 +76,7 @@ class Terminal:
             silence(sys.stdout)
         except OSError as error:
             silence(sys.stdout)
-            raise OutputError(
-                f"stdout cannot be written: {(error.strerror or str(error)).lower()}."
-            ) from error
+            raise OutputError(f"stdout cannot be written: {reason_of(error)}.") from error
 
     def interrupt(self) -> None:
         """Wait no longer than a moment for a reader of stdout who does not read; for signal handlers."""
@@ -211,6 +209,11 @@ def _pipe_of_stdout() -> int | None:
         return None
     sys.stdout.flush()
     return descriptor
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file could not be had, in the system's words."""
+    return (error.strerror or str(error)).lower()
 
 
 def say(text: str) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import BUILDS
+from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.knowledge.fixes import DISPUTED
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, PRODUCT_OF
 from imcprobe.knowledge.releases import RELEASES
-from imcprobe.model import Build, Family, Identification, Kind, Match, Result
+from imcprobe.model import Build, Identification, Kind, Match, Result
 from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     Condition = Callable[[Result], bool]
 
-_INTERNET_MAIL = frozenset({Family.EXCHANGE_IMS, Family.EXCHANGE_IMC})
 # Matches that leave open which build it is.
 _OPEN = frozenset({Match.NONE, Match.CONFLICT, Match.OTHER_COMPONENT})
 _RELEASE = re.compile(r"(>=)?(4\.0a?|5\.0|5\.5)(rtm|sp[1-9])?", re.ASCII)
@@ -42,7 +42,7 @@ def _is_unsupported(result: Result) -> bool:
 
 def _is_unknown(result: Result) -> bool:
     found = result.identification
-    return found is not None and found.family in _INTERNET_MAIL and found.match in _OPEN
+    return found is not None and found.family in EXCHANGE and found.match in _OPEN
 
 
 def _is_unreached(result: Result) -> bool:
@@ -85,7 +85,7 @@ class Expectation:
         if self.first is None:
             return not _is_exchange(result)
         found = result.identification
-        if found is None or found.family not in _INTERNET_MAIL or found.match in _OPEN:
+        if found is None or found.family not in EXCHANGE or found.match in _OPEN:
             return False
         numbers = _numbers(found)
         inside = bool(numbers) and all(self.first <= number < self.end for number in numbers)

@@ -25,7 +25,7 @@ from imcprobe.fingerprint.greeting import (
     stated_product,
     unfold,
 )
-from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_single, parse_reply
+from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, is_single, parse_reply
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, CPE, SUPPORT
 from imcprobe.model import (
     Build,
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 _REMEMBERED = 512
 _LONGEST_REMEMBERED = 1024
 
-_GREETING = 220
-_FIRST_REFUSAL = 400
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CODED_LINE = re.compile(r"([2-5][0-9][0-9])([ -]|(?=\s|$))(.*)", re.ASCII | re.DOTALL)
 _SMTP_WORD = re.compile(r"\be?smtp\b", re.ASCII | re.IGNORECASE)
@@ -127,9 +125,9 @@ def _identify(data: bytes) -> Identification | None:
     code, lines = _reply_text(text)
     if code is None:
         return _named(normalise(unfold(text)), coded=False)
-    if code >= _FIRST_REFUSAL:
+    if code >= FIRST_REFUSAL:
         return _refused(normalise(lines))
-    return _named(normalise(lines), coded=True) if code == _GREETING else None
+    return _named(normalise(lines), coded=True) if code == GREETING else None
 
 
 _remembered = lru_cache(maxsize=_REMEMBERED)(_identify)

@@ -18,7 +18,13 @@ from imcprobe.model import Reply
 
 # No server needs more to say who it is; more is an attack on whoever reads it.
 MAX_REPLY_BYTES = 64 * 1024
+# More lines than any banner of a lawyer, fewer than would cost a reader anything.
 MAX_REPLY_LINES = 4_000
+
+GREETING = 220
+"""The code of a greeting (RFC 5321, 4.3.2)."""
+FIRST_REFUSAL = 400
+"""From here on a code says no (RFC 5321, 4.2.1)."""
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _SINGLE = re.compile(rb"[2-5][0-9][0-9](?: [^\n]*)?\r?\n")

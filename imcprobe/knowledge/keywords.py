@@ -18,7 +18,8 @@ class KeywordRow(NamedTuple):
     source: str
 
 
-# Any of these in the reply of the Windows SMTP service shows an Exchange 2000 or 2003 behind it.
+# Any of these in the reply of the Windows SMTP service shows an Exchange 2000 or 2003 behind it (KB 153119, later
+# text: missing ones mean that the tie between the two is broken).
 EXCHANGE_ON_WINDOWS = frozenset({"X-LINK2STATE", "XEXCH50"})
 
 # fmt: off

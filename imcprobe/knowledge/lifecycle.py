@@ -20,7 +20,8 @@ SUPPORT: dict[str, Support] = {
 # The versions that 4.0a belongs to: Q257618 alone gives the service packs 3 to 5 of 4.0 to 4.0a.
 PRODUCT_OF: dict[str, str] = {"4.0": "4.0", "4.0a": "4.0", "5.0": "5.0", "5.5": "5.5"}
 
-# The build numbers that an Internet Mail Connector or Service of a product can have, first and last.
+# The build numbers that an Internet Mail Connector or Service of a product can have, first and last: from the
+# first documented one (Q257618, Q173656) to well beyond the last (Q189270, Q194896).
 BUILD_RANGES: dict[str, tuple[int, int]] = {
     "4.0": (837, 999),
     "5.0": (1457, 1499),

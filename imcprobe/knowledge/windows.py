@@ -43,5 +43,5 @@ WINDOWS: tuple[WindowsRelease, ...] = (
 )
 # fmt: on
 
-# Those that Exchange 2000 or 2003 ran on.
+# Those that greetings of Exchange 2000 or 2003 were captured with (KB 254560; public archives).
 EXCHANGE_POSSIBLE = frozenset({(5, 0, 2172), (5, 0, 2195), (6, 0, 3790)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from imcprobe.outputs.records import reply_code, shown_greeting, timestamp
+from imcprobe.outputs.records import reply_code, rounded, shown_greeting, timestamp
 from imcprobe.outputs.wording import in_full, in_short
 from imcprobe.safetext import safe
 
@@ -47,10 +47,6 @@ def _timestamp(result: Result) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
-def _milliseconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
-
-
 # fmt: off
 COLUMNS: tuple[Column, ...] = (
     Column("target", "host or address as given", lambda result: safe(result.observation.target.host), "ADDRESS", line=True),
@@ -71,8 +67,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("cpe", "CPE 2.3 names", _found(lambda found: " ".join(found.cpe))),
     Column("code", "reply code of the greeting", lambda result: reply_code(result.observation.greeting)),
     Column("greeting", "greeting, made printable", lambda result: shown_greeting(result.observation.greeting)),
-    Column("connect_ms", "connect time where it was observed", lambda result: _milliseconds(result.observation.times.connect_ms)),
-    Column("greeting_ms", "time to the end of the greeting", lambda result: _milliseconds(result.observation.times.greeting_ms)),
+    Column("connect_ms", "connect time where it was observed", lambda result: rounded(result.observation.times.connect_ms)),
+    Column("greeting_ms", "time to the end of the greeting", lambda result: rounded(result.observation.times.greeting_ms)),
     Column("error", "what went wrong", lambda result: None if result.observation.error is None else safe(result.observation.error)),
     Column("timestamp", "when it was seen (UTC)", _timestamp),
 )

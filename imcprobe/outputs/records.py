@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, Any
 from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.builds import TABLE_NAME
 from imcprobe.fingerprint.reply import is_single, parse_reply
-from imcprobe.model import Status
+from imcprobe.model import SCHEMA_NAME, Status
 from imcprobe.safetext import safe
 
 if TYPE_CHECKING:
     from imcprobe.model import Identification, Release, Result
     from imcprobe.outputs.tally import Tally
-
-SCHEMA_NAME = "imcprobe/1"
 
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
 _WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
@@ -114,8 +112,8 @@ def result_record(result: Result) -> dict[str, Any]:
         "tls": None,
         "ntlm": None,
         "times": {
-            "connect_ms": _rounded(seen.times.connect_ms),
-            "greeting_ms": _rounded(seen.times.greeting_ms),
+            "connect_ms": rounded(seen.times.connect_ms),
+            "greeting_ms": rounded(seen.times.greeting_ms),
         },
         "attempts": seen.attempts,
         "error": None if seen.error is None else safe(seen.error),
@@ -248,7 +246,8 @@ def _quoted_timestamp(seconds: float) -> str:
     return f'"{timestamp(seconds)}"'
 
 
-def _rounded(milliseconds: float | None) -> float | None:
+def rounded(milliseconds: float | None) -> float | None:
+    """A duration as records have it."""
     return None if milliseconds is None else round(milliseconds, 1)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imcprobe.model import Caveat, Confidence, Family, Kind, Match, Status
-from imcprobe.outputs.records import SCHEMA_NAME
+from imcprobe.model import SCHEMA_NAME, Caveat, Confidence, Family, Kind, Match, Status
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.outputs.records import shown_greeting
-from imcprobe.outputs.wording import INTERNET_MAIL, build_line, caveats, headline, support_line
+from imcprobe.outputs.wording import build_line, caveats, headline, support_line
 from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def identify_line(result: Result) -> str:
     """
     found = result.identification
     parts = [headline(result)]
-    if found is not None and found.build is not None and found.family in INTERNET_MAIL:
+    if found is not None and found.build is not None and found.family in EXCHANGE:
         parts += [f"build {safe(found.build)}", str(found.match)]
     if found is not None and found.caveats:
         parts.append(f"({', '.join(found.caveats)})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.builds import exchange_possible, windows_release
+from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.model import Caveat, Family, Identification, Kind, Match, Observation, Release, Result, Status
 from imcprobe.outputs.records import reply_code, shown_greeting
 from imcprobe.safetext import clip, safe
@@ -79,8 +80,8 @@ def build_line(found: Identification) -> str:
     if found.build is None:
         return ""
     build = safe(found.build)
-    if not found.releases or found.family not in INTERNET_MAIL:
-        return build if found.family not in INTERNET_MAIL else f"{build}   {found.match}"
+    if not found.releases or found.family not in EXCHANGE:
+        return build if found.family not in EXCHANGE else f"{build}   {found.match}"
     names = [_abbreviated(release.name).removeprefix("Exchange Server ") for release in found.releases]
     rows = " or ".join(f"{name} ({row.source})" for name, row in zip(names, found.releases, strict=True))
     whose = "another component" if found.match is Match.OTHER_COMPONENT else _SERVICE[found.family]
@@ -98,7 +99,6 @@ def support_line(found: Identification) -> str:
     return "; ".join(parts)
 
 
-INTERNET_MAIL = frozenset({Family.EXCHANGE_IMS, Family.EXCHANGE_IMC})
 _SERVICE = {
     Family.EXCHANGE_IMS: "Internet Mail Service",
     Family.EXCHANGE_IMC: "Internet Mail Connector",

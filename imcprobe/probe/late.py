@@ -6,14 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from imcprobe.fingerprint.reply import ReplyReader
+from imcprobe.fingerprint.reply import FIRST_REFUSAL, ReplyReader
 from imcprobe.model import Observation, Status, Target, Times
 
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.sockets import Socket
-
-_FIRST_REFUSAL = 400
 
 
 class Greeted(NamedTuple):
@@ -78,6 +76,6 @@ class Late:
 
 def judge(code: int) -> tuple[Status, str | None]:
     """The status of a whole greeting that is no 220: only 4xx and 5xx are a server's way to say no."""
-    if code >= _FIRST_REFUSAL:
+    if code >= FIRST_REFUSAL:
         return Status.APPLICATION_ERROR, None
     return Status.PROTOCOL_ERROR, f"a greeting with code {code}"

@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
-from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, ReplyReader
+from imcprobe.fingerprint.reply import GREETING, MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted, Late, judge
 from imcprobe.probe.outcomes import EXHAUSTED, failure, name_of, status_of, weightier
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.poller import Poller
 
-_GREETING = 220
 _NOT_AVAILABLE = 421  # the server closes by itself (RFC 5321, 3.8)
 _READ = MAX_REPLY_BYTES + 1
 
@@ -227,7 +226,7 @@ class SlowLane:
 
     def _complete(self, late: Late) -> None:
         code = late.reader.reply.code
-        if code != _GREETING:
+        if code != GREETING:
             status, error = judge(code)
             self._end(late, status, error, greeted=True)
         elif self._options.ehlo and len(late.reader.data) == late.reader.length:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from imcprobe.addresses import MAX_PORT
 from imcprobe.errors import InputError
-from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.model import SCHEMA_NAME, Observation, Status, Target, Times
 from imcprobe.safetext import restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA_NAME = "imcprobe/1"
 # Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week.
 MAX_GREETING = 1 << 18
 MAX_ATTEMPTS = 1000
