@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imcprobe.testing.factories import FleetFactory, ServerFactory
 
 IMCPROBE = [sys.executable, "-m", "imcprobe"]
-ESC = b"\x1b"
+WITHOUT_COVERAGE = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
 
 def start(*arguments: object, **more: Any) -> subprocess.Popen[bytes]:
@@ -288,16 +288,24 @@ def test_a_mock_says_what_it_is_given(shell: Any) -> None:
     assert done.results[0]["status"] == "application-error"
 
 
-def test_start_up_is_quick() -> None:
-    quickest = min(timed([*IMCPROBE, "--version"]) for _ in range(3))
-    bare = min(timed([sys.executable, "-c", "import typer"]) for _ in range(3))
-    assert quickest < bare * 6
-
-
-def timed(command: list[str]) -> float:
-    began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.monotonic() - began
+@pytest.mark.parametrize(
+    ("arguments", "never"),
+    [
+        (["--version"], ["rich", "aiosmtplib", "imcprobe.probe", "imcprobe.cli.scan"]),
+        (["builds", "5.5"], ["rich", "aiosmtplib", "imcprobe.probe", "imcprobe.testing"]),
+        (["scan", "127.0.0.1", "-p", "1"], ["rich", "aiosmtplib", "imcprobe.testing.server"]),
+    ],
+)
+def test_a_verb_loads_only_what_it_works_with(arguments: list[str], never: list[str]) -> None:
+    code = "import sys; from imcprobe.cli.app import run; run(sys.argv[1:]); print('\\n', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=WITHOUT_COVERAGE,
+    )
+    assert not set(never) & set(done.stdout.splitlines()[-1].split())
 
 
 def test_a_shell_with_few_files_gets_the_same_results_and_a_remark(

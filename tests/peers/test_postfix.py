@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import select
 import shutil
 import socket
@@ -51,7 +53,11 @@ DISGUISE = "mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Servic
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports that nobody gets by asking the system for one, as other tests do, and that are free now."""
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        with contextlib.suppress(OSError):
+            sockets.append(socket.create_server(("127.0.0.1", secrets.choice(range(12_000, 19_000)))))
     ports = [int(sock.getsockname()[1]) for sock in sockets]
     for sock in sockets:
         sock.close()
@@ -89,7 +95,9 @@ def postfix() -> Iterator[tuple[int, int]]:
 def wait_for(port: int) -> None:
     for _ in range(500):
         with socket.socket() as sock:
+            sock.settimeout(10)
             if sock.connect_ex(("127.0.0.1", port)) == 0:
+                assert sock.recv(100).startswith(b"220 mx.example.com ")
                 return
         select.select([], [], [], 0.02)
     pytest.fail(f"nothing listens on port {port}")

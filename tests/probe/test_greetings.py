@@ -101,6 +101,7 @@ async def test_a_greeting_longer_than_one_read_is_read_on(probe: Probe, imc_serv
     assert (await one(probe, imc_server(long).address)).greeting == long
 
 
+@pytest.mark.usefixtures("ipv6")
 async def test_ipv6_is_probed_like_ipv4(probe: Probe) -> None:
     async with MockServer(SP3, host="::1") as server:
         seen = await one(probe, server.address)

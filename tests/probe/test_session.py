@@ -52,6 +52,7 @@ async def test_ehlo_gives_the_name_that_was_asked_for(probe: Probe, imc_server: 
     assert server.received == [b"EHLO probe.example.com\r\n"]
 
 
+@pytest.mark.usefixtures("ipv6")
 async def test_the_own_address_is_given_as_ipv6_literal(probe: Probe) -> None:
     async with MockServer(SP3, host="::1") as server:
         await one(probe, server.address)

@@ -33,15 +33,6 @@ BYE = b"221 closing connection\r\n"
 HELLO = b"mock.example.com Hello, this is imcprobe mock\r\n"
 
 
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 @settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=300))
 def test_the_greeting_is_exactly_the_bytes_given(greeting: bytes) -> None:
@@ -160,7 +151,7 @@ async def test_an_address_is_written_as_clients_read_it() -> None:
         assert server.ready_line == f"imcprobe mock: listening on 127.0.0.1:{server.port}"
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@pytest.mark.usefixtures("ipv6")
 def test_ipv6_works_like_ipv4(running: Running, dialogue: Dialogue) -> None:
     server = running(MockServer(host="::1"))
     assert server.address == f"[::1]:{server.port}"
