@@ -171,9 +171,13 @@ def _match_of(rows: tuple[Release, ...] | list[Release]) -> Match:
 def _found(rows: tuple[Release, ...], match: Match, *caveats: Caveat) -> Finding:
     product = PRODUCT_OF[rows[0].version]
     below, above = _neighbours(rows[0].build, rows[-1].build, product)
-    if any(row.version == "4.0a" and row.service_pack for row in rows):
-        caveats = (*caveats, Caveat.NAMED_4_0_ELSEWHERE)
-    return Finding(product, match, rows, below, above, caveats)
+    return Finding(product, match, rows, below, above, (*caveats, *_naming(*rows)))
+
+
+def _naming(*rows: Release | None) -> tuple[Caveat, ...]:
+    """The doubt about a name that Q257618 alone has."""
+    only_here = any(row is not None and row.version == "4.0a" and row.service_pack for row in rows)
+    return (Caveat.NAMED_4_0_ELSEWHERE,) if only_here else ()
 
 
 def _by_position(build: Build) -> Finding:
@@ -183,7 +187,7 @@ def _by_position(build: Build) -> Finding:
         return Finding(None, Match.NONE)
     below, above = _neighbours(build, build, product)
     caveats = (Caveat.NO_REVISION,) if build.revision is None else ()
-    return Finding(product, _position(build, product, above), (), below, above, caveats)
+    return Finding(product, _position(build, product, above), (), below, above, (*caveats, *_naming(below)))
 
 
 def _position(build: Build, product: str, above: Release | None) -> Match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.greeting import EXCHANGE
+from imcprobe.model import Match
 from imcprobe.outputs.records import shown_greeting
 from imcprobe.outputs.wording import build_line, caveats, headline, support_line
 from imcprobe.safetext import clip, safe
@@ -52,7 +53,8 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
     if found is not None:
         rows.append(("Support", support_line(found)))
         rows += [("Caveat", doubt) for doubt in caveats(found)]
-        rows += [("Note", release.note or "") for release in found.releases if release.note]
+        if found.match is not Match.OTHER_COMPONENT:  # there it is part of the answer
+            rows += [("Note", release.note) for release in found.releases if release.note]
     if seen.ehlo is not None:
         rows.append(("EHLO", ", ".join(safe(line) for line in seen.ehlo[1:]) or "no keywords"))
     elif seen.error is not None and found is not None:

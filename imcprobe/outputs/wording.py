@@ -62,7 +62,8 @@ def in_short(result: Result) -> str:
     """The same in few words, for a narrow column: `SP3+` is after SP3, before SP4."""
     found = result.identification
     if found is not None and found.match is Match.BETWEEN and not found.releases:
-        return f"{found.product} {_level_below(found)}+"
+        version = found.below.version if found.below else ""
+        return f"Exchange Server {version} {_level_below(found)}+"
     if found is None or not found.releases or found.match is Match.OTHER_COMPONENT:
         return in_full(result)
     names = list(dict.fromkeys(map(_compact, found.releases)))
@@ -84,7 +85,7 @@ def build_line(found: Identification) -> str:
         return build if found.family not in EXCHANGE else f"{build}   {found.match}"
     names = [_abbreviated(release.name).removeprefix("Exchange Server ") for release in found.releases]
     rows = " or ".join(f"{name} ({row.source})" for name, row in zip(names, found.releases, strict=True))
-    whose = "another component" if found.match is Match.OTHER_COMPONENT else _SERVICE[found.family]
+    whose = "another component" if found.releases[0].kind is Kind.COMPONENT else _SERVICE[found.family]
     return f"{build}   {found.match}: {whose} of {rows}"
 
 

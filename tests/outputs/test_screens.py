@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Result, Status, Target
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from imcprobe.outputs.formats import Format
 
 HEAD = Head(version="0.1.0", started=0.0, targets=1)
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+EVIDENCE = re.compile(r"  (?:Build|Greeting|Support|Caveat|Note|EHLO|Error|Time) +\S.*")
 
 
 def seen(text: str, status: Status = Status.SUCCESS, error: str | None = None) -> Result:
@@ -81,7 +82,7 @@ WINDOWS = "220 mx Microsoft ESMTP MAIL Service, Version: {} ready\r\n"
         (seen("SSH-2\r\n", Status.PROTOCOL_ERROR, "a line without a reply code"), 'Not SMTP: a line without a reply code: "SSH-2"', ""),
         (seen("220 ex55.", Status.CONNECTION_CLOSED), 'Closed after 9 bytes, no complete line: "220 ex55."', ""),
         (seen("220 ex55.", Status.CONNECTION_RESET), 'Reset after 9 bytes, no complete line: "220 ex55."', ""),
-        (seen("220 ex55.", Status.IO_TIMEOUT), 'Silent after 9 bytes, no complete line: "220 ex55."', ""),
+        (seen("220 ex55.", Status.IO_TIMEOUT), 'Timed out after 9 bytes, no complete line: "220 ex55."', ""),
         (seen("220 ex55.", Status.UNREACHABLE), 'Lost after 9 bytes, no complete line: "220 ex55."', ""),
         (seen("", Status.CONNECTION_TIMEOUT, "after 5 s"), "No answer: connection timed out after 5 s", ""),
         (seen("", Status.IO_TIMEOUT, "after 30 s"), "No answer: connected, no greeting after 30 s", ""),
@@ -144,20 +145,54 @@ def test_an_identified_greeting_is_one_line() -> None:
     assert identify_line(seen("220 mx ESMTP Postfix\r\n")) == "Not Exchange: Postfix"
 
 
+def strings(value: object) -> list[str]:
+    """Every text in a record, keys left out."""
+    if isinstance(value, dict):
+        return [text for inside in value.values() for text in strings(inside)]
+    if isinstance(value, list):
+        return [text for inside in value for text in strings(inside)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_an_identified_build_is_named_also_where_no_row_has_it() -> None:
+    assert identify_line(ims("5.5.2700.1")).endswith("   build 5.5.2700.1   newer")
+    assert identify_line(seen(WINDOWS.format("10.0.14393.1"))).endswith("10.0.14393.1 (Windows Server 2016)")
+
+
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [(400, "x" * 400), (401, f"{'x' * 399}\u2026 (403 bytes)"), (9998, f"{'x' * 399}\u2026 (10,000 bytes)")],
+)
+def test_a_screen_shows_four_hundred_characters_of_a_greeting(length: int, told: str) -> None:
+    shown = check_screen(seen("x" * length + "\r\n", Status.PROTOCOL_ERROR)).splitlines()
+    assert shown[2] == f"  Greeting    {told}"
+
+
+def test_a_headline_quotes_sixty_characters_of_a_greeting() -> None:
+    assert headline(seen("x" * 60, Status.PROTOCOL_ERROR)) == f'Not SMTP: "{"x" * 60}"'
+    assert headline(seen("x" * 61, Status.PROTOCOL_ERROR)) == f'Not SMTP: "{"x" * 59}\u2026"'
+    refused = seen(f"554 {'x' * 57}\r\n", Status.APPLICATION_ERROR)
+    assert headline(refused) == f"Refused with 554: 554 {'x' * 55}\u2026"
+
+
 def test_nothing_unprintable_leaves_any_format(each_result: Result) -> None:
-    for text in (
+    shown = check_screen(each_result).split("\n")
+    cells = FORMATS["line"]().row(each_result).removesuffix("\n").split("\t")
+    texts = [
         headline(each_result),
         in_short(each_result),
         in_full(each_result),
-        check_screen(each_result).replace("\n", ""),
         identify_line(each_result),
         table_row(each_result),
         csv_line(each_result).removesuffix("\n"),
-        "".join(json.dumps(result_record(each_result), ensure_ascii=False)),
-        FORMATS["line"]().row(each_result).removesuffix("\n").replace("\t", ""),
-    ):
-        assert not UNSAFE.search(text), text
-        assert "\n" not in text
+        *shown,
+        *cells,
+        *strings(result_record(each_result)),
+    ]
+    assert [text for text in texts if not text.isprintable()] == []
+    # Line ends and tabs of a server would make lines and cells of their own.
+    assert [line for line in shown[2:] if not EVIDENCE.fullmatch(line)] == []
+    assert len(cells) == sum(column.line for column in COLUMNS)
 
 
 def test_a_spreadsheet_row_is_strict_csv_and_no_formula(each_result: Result) -> None:
@@ -167,7 +202,9 @@ def test_a_spreadsheet_row_is_strict_csv_and_no_formula(each_result: Result) -> 
     assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
-@pytest.mark.parametrize("start", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", '="x"'])
+@pytest.mark.parametrize(
+    "start", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", '="x"', "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"]
+)
 def test_a_cell_that_would_be_a_formula_is_made_text(start: str) -> None:
     found = conclude(Observation(Target(start, 0), None, Status.SUCCESS, start.encode(), source="text"))
     row = dict(zip([c.name for c in COLUMNS], next(csv.reader([csv_line(found)])), strict=True))
@@ -259,5 +296,11 @@ def test_nothing_is_said_of_support_that_is_not_known() -> None:
 
 
 def test_wide_letters_keep_the_columns_in_line() -> None:
-    row = table_row(seen("220 \u6f22\u5b57.example.com ESMTP Postfix\r\n"))
-    assert "Postfix" in row
+    def row(name: str) -> str:
+        return table_row(
+            conclude(Observation(Target(name), None, Status.SUCCESS, b"220 mx ESMTP Postfix\r\n"))
+        )
+
+    wide, plain = row("\u6f22\u5b57 line 3"), row("abcd line 3")
+    assert cell_len(wide.partition("Postfix")[0]) == plain.index("Postfix")
+    assert cell_len(wide) == len(plain)

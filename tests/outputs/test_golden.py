@@ -1,0 +1,342 @@
+"""Whole outputs, character by character: what a change of any word or width must change here too."""
+
+from __future__ import annotations
+
+import pytest
+
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Result, Status, Target, Times
+from imcprobe.outputs.records import (
+    Head,
+    HeadOptions,
+    head_record,
+    result_record,
+    summary_record,
+)
+from imcprobe.outputs.screen import check_screen, identify_line
+from imcprobe.outputs.spreadsheet import csv_line, header_line
+from imcprobe.outputs.table import table_heading, table_row
+from imcprobe.outputs.tally import Tally
+from imcprobe.outputs.wording import caveats, headline, in_full, in_short
+
+IMS = "220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service {}) ready\r\n"
+IMC = "220 mx.example.com Microsoft Exchange Internet Mail Connector {} ready\r\n"
+WINDOWS = "220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready\r\n"
+ADDRESS = "10.1.4.17"
+
+
+def result(
+    greeting: str,
+    status: Status = Status.SUCCESS,
+    *,
+    host: str = ADDRESS,
+    port: int = 25,
+    ehlo: tuple[str, ...] | None = None,
+    times: tuple[float | None, float | None] = (None, None),
+    error: str | None = None,
+    seen_at: float | None = None,
+    source: str | None = None,
+) -> Result:
+    return conclude(
+        Observation(
+            Target(host, port),
+            ADDRESS if port else None,
+            status,
+            greeting=greeting.encode(),
+            ehlo=ehlo,
+            times=Times(*times),
+            error=error,
+            seen_at=seen_at,
+            source=source,
+        )
+    )
+
+
+SERVICE_PACK_2 = result(
+    IMC.format("4.0.993.5"),
+    host="mx.example.com",
+    port=2525,
+    times=(1.26, 1234.56),
+    error="EHLO refused with 500",
+    seen_at=1_795_000_000.123456,
+)
+RESET = result("", Status.CONNECTION_RESET, error="ECONNRESET")
+
+ROW = {
+    "target": "mx.example.com",
+    "ip": "10.1.4.17",
+    "port": "2525",
+    "status": "success",
+    "release": "Exchange Server 4.0 Service Pack 2 | Exchange Server 4.0a",
+    "build": "4.0.993.5",
+    "name": "mx.example.com",
+    "support": "ended",
+    "family": "exchange-imc",
+    "product": "Exchange Server 4.0",
+    "match": "ambiguous",
+    "service_pack": "SP2|RTM",
+    "superseded_by": "SP3",
+    "confidence": "low",
+    "caveats": "undocumented-form",
+    "cpe": "cpe:2.3:a:microsoft:exchange_server:4.0:*:*:*:*:*:*:*",
+    "code": "220",
+    "greeting": "220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.993.5 ready",
+    "connect_ms": "1.3",
+    "greeting_ms": "1234.6",
+    "error": "EHLO refused with 500",
+    "timestamp": "2026-11-18T11:06:40.123Z",
+}
+
+
+def test_a_sheet_has_every_column_in_its_place() -> None:
+    assert header_line() == ",".join(ROW) + "\n"
+    assert csv_line(SERVICE_PACK_2) == ",".join(ROW.values()) + "\n"
+
+
+def test_what_is_not_known_is_an_empty_cell() -> None:
+    assert csv_line(RESET) == f"10.1.4.17,10.1.4.17,25,connection-reset,{',' * 16}ECONNRESET,\n"
+
+
+def test_several_caveats_stand_in_one_cell() -> None:
+    assert ",undocumented-form named-4.0-elsewhere,cpe:" in csv_line(result(IMC.format("4.0.994.63")))
+
+
+@pytest.mark.parametrize(
+    ("found", "screen"),
+    [
+        (
+            SERVICE_PACK_2,
+            """\
+mx.example.com (10.1.4.17) port 2525
+  Exchange Server 4.0 Service Pack 2  or  Exchange Server 4.0a   (4.0.993.5 is the build of both)
+  Build       4.0.993.5   ambiguous: Internet Mail Connector of 4.0 SP2 (Q257618) or 4.0a (Q257618)
+  Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.993.5 ready
+  Support     ended (date not found); newer service pack: SP3
+  Caveat      no greeting of this form is documented
+  Error       EHLO refused with 500
+  Time        connect 1 ms, greeting 1235 ms""",
+        ),
+        (
+            result(IMS.format("5.5.2650.21"), ehlo=("mx", "XEXCH50", "SIZE 0"), times=(0.4, 12.6), error="x"),
+            """\
+10.1.4.17 port 25
+  Exchange Server 5.5 Service Pack 3
+  Build       5.5.2650.21   exact: Internet Mail Service of 5.5 SP3 (Q257618)
+  Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready
+  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
+  EHLO        XEXCH50, SIZE 0
+  Time        connect under 1 ms, greeting 13 ms""",
+        ),
+        (
+            result(IMC.format("4.0.994.63"), ehlo=("mx",), times=(None, 1.0)),
+            """\
+10.1.4.17 port 25
+  Exchange Server 4.0a Service Pack 3
+  Build       4.0.994.63   exact: Internet Mail Connector of 4.0a SP3 (Q257618)
+  Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.994.63 ready
+  Support     ended (date not found); newer service pack: SP4
+  Caveat      no greeting of this form is documented
+  Caveat      articles other than Q257618 call this 4.0, not 4.0a
+  EHLO        no keywords
+  Time        greeting 1 ms""",
+        ),
+        (
+            result(IMS.format("5.5.2650.14")),
+            """\
+10.1.4.17 port 25
+  Exchange Server 5.5, build 5.5.2650.14 is that of its directory in Exchange Server 5.5 Service Pack 3
+  Build       5.5.2650.14   other-component: another component of 5.5 SP3 (Q243604)
+  Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.14) ready
+  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4""",
+        ),
+        (
+            result(IMC.format("4.0.995.10")),
+            """\
+10.1.4.17 port 25
+  Exchange Server 4.0a, after Service Pack 3, before Service Pack 4: no documented build (4.0.995.10)
+  Build       4.0.995.10   between
+  Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.995.10 ready
+  Support     ended (date not found); newer service pack: SP4
+  Caveat      no greeting of this form is documented
+  Caveat      articles other than Q257618 call this 4.0, not 4.0a""",
+        ),
+        (
+            result(WINDOWS, ehlo=("mx", "XEXCH50")),
+            """\
+10.1.4.17 port 25
+  Exchange 2000 or 2003 6.0.3790.3959 (Windows Server 2003 SP2)
+  Build       6.0.3790.3959
+  Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
+  Support     ended (2014-04-08; 2000 on 11 Jan 2011)
+  EHLO        XEXCH50""",
+        ),
+        (RESET, "10.1.4.17 port 25\n  No answer: connection reset"),
+        (
+            result("220 mx.example.com ESMTP Postfix", host="a.txt line 3", port=0, source="text"),
+            """\
+a.txt line 3
+  Not Exchange: Postfix
+  Greeting    220 mx.example.com ESMTP Postfix""",
+        ),
+    ],
+    ids=["4.0a", "5.5 SP3", "4.0a SP3", "component", "between", "EHLO", "silent", "text"],
+)
+def test_a_screen_is_shown_as_it_is_here(found: Result, screen: str) -> None:
+    assert check_screen(found) == screen
+
+
+TOLD = {
+    Status.SUCCESS: 'Not SMTP: E: ""',
+    Status.CONNECTION_REFUSED: "No answer: connection refused",
+    Status.CONNECTION_TIMEOUT: "No answer: connection timed out E",
+    Status.CONNECTION_RESET: "No answer: connection reset",
+    Status.CONNECTION_CLOSED: "No answer: connection closed without a greeting",
+    Status.IO_TIMEOUT: "No answer: connected, no greeting E",
+    Status.PROTOCOL_ERROR: 'Not SMTP: E: ""',
+    Status.APPLICATION_ERROR: "No answer: E",
+    Status.UNREACHABLE: "No answer: unreachable (E)",
+    Status.RESOLUTION_ERROR: "Name not resolved: E",
+    Status.EXCLUDED: "Not probed: its address is excluded",
+    Status.INVALID_INPUT: "Not probed: E",
+    Status.UNKNOWN_ERROR: "No answer: E",
+}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_has_its_words(status: Status) -> None:
+    assert headline(result("", status, error="E")) == TOLD[status]
+
+
+@pytest.mark.parametrize(
+    ("ehlo", "told"),
+    [
+        (None, "Exchange 2000 or 2003 possible. --ehlo tells."),
+        (("mx", "TURN"), "Exchange 2000 or 2003 possible."),
+    ],
+)
+def test_ehlo_is_advised_only_where_it_was_not_tried(ehlo: tuple[str, ...] | None, told: str) -> None:
+    windows = "Windows SMTP service 6.0.3790.3959 (Windows Server 2003 SP2)"
+    assert headline(result(WINDOWS, ehlo=ehlo)) == f"{windows}; {told}"
+
+
+def test_a_build_without_revision_is_told_with_all_that_it_may_be() -> None:
+    found = result(IMS.format("5.5.2650"))
+    releases = ["Exchange Server 5.5, after Service Pack 2, before Service Pack 3"]
+    releases.append("Exchange Server 5.5 Service Pack 3")
+    assert headline(found) == "  or  ".join(releases) + "   (5.5.2650 has no revision)"
+    assert in_full(found) == " | ".join(releases)
+    assert in_short(found) == "Exchange Server 5.5 SP2+|5.5 SP3"
+    assert found.identification is not None
+    assert caveats(found.identification) == ["the number has no revision that tells builds apart"]
+    assert identify_line(found) == f"{headline(found)}   build 5.5.2650   ambiguous   (no-revision)"
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        ("4.0.838.2", "Exchange Server 4.0, before Service Pack 1"),
+        ("4.0.900.1", "Exchange Server 4.0, after Service Pack 1, before Service Pack 2"),
+        ("4.0.994.1", "Exchange Server 4.0, after Service Pack 2, before Service Pack 3"),
+        ("4.0.995.1", "Exchange Server 4.0a, after Service Pack 3, before Service Pack 4"),
+        ("4.0.996.1", "Exchange Server 4.0a, after Service Pack 4, before Service Pack 5"),
+        ("4.0.996.90", "Exchange Server 4.0a Service Pack 5 with later fixes"),
+    ],
+)
+def test_a_position_is_told_in_the_name_that_the_table_has_there(build: str, told: str) -> None:
+    assert in_full(result(IMC.format(build))) == told
+
+
+TABLE = """\
+ ADDRESS         PORT RELEASE                      BUILD        NAME IN GREETING   SUPPORT
+ 10.1.4.17         25 Exchange Server 5.5 SP3      5.5.2650.21  mx.example.com     ended
+ mx.example.com  2525 Exchange Server 4.0 SP2|4.0a 4.0.993.5    mx.example.com     ended
+ 10.1.4.17      65535 Postfix                                   mx.example.com
+ 10.1.4.17         25 connection-reset
+ a.txt line 3         SMTP
+ mx.internal.example.com    25 Exchange 2007 or later                    mx.example.com"""
+
+
+def test_a_table_is_drawn_as_it_is_here() -> None:
+    rows = [
+        result(IMS.format("5.5.2650.21")),
+        SERVICE_PACK_2,
+        result("220 mx.example.com ESMTP Postfix\r\n", port=65_535),
+        RESET,
+        result("220 hello\r\n", host="a.txt line 3", port=0, source="text"),
+        result("220 mx.example.com Microsoft ESMTP MAIL Service ready\r\n", host="mx.internal.example.com"),
+    ]
+    assert [table_heading(), *map(table_row, rows)] == TABLE.split("\n")
+
+
+def test_the_head_of_a_file_is_as_it_is_here() -> None:
+    options = HeadOptions(7, 1.5, 2.5, 3.5, quit=False, ehlo=True, helo_name="mx.example.com", family=6)
+    head = Head("0.1.0", 1_795_000_000.5, 12, (25, 587), "sha256:0", options, "records")
+    assert head_record(head) == {
+        "type": "scan",
+        "schema": "imcprobe/1",
+        "version": "0.1.0",
+        "table": "Q257618+47",
+        "started": "2026-11-18T11:06:40.500Z",
+        "source": "records",
+        "targets": 12,
+        "ports": [25, 587],
+        "targets_digest": "sha256:0",
+        "order": {"shuffle": False, "seed": None, "shard": None},
+        "options": {
+            "concurrency": 7,
+            "connect_timeout": 1.5,
+            "greeting_timeout": 2.5,
+            "deadline": 3.5,
+            "quit": False,
+            "ehlo": True,
+            "helo_name": "mx.example.com",
+            "family": 6,
+        },
+    }
+
+
+def test_the_summary_of_a_file_is_as_it_is_here() -> None:
+    tally = Tally()
+    for each in (SERVICE_PACK_2, result("220 mx.example.com ESMTP Postfix\r\n"), RESET, RESET):
+        tally.add(each)
+    summary = summary_record(tally, 10.26, complete=False)
+    by_status = summary.pop("by_status")
+    assert summary == {"type": "summary", "complete": False, "targets": 4, "exchange": 1, "seconds": 10.3}
+    assert {status: count for status, count in by_status.items() if count} == {
+        "success": 2,
+        "connection-reset": 2,
+    }
+    assert list(by_status) == list(Status)
+
+
+@pytest.mark.parametrize(
+    ("found", "complete"),
+    [
+        (result(WINDOWS), True),
+        (result("554 no\r\n", Status.APPLICATION_ERROR), True),
+        (result("220-a\r\n220 b\r\n"), True),
+        (result("250 x\r\n", Status.PROTOCOL_ERROR), True),
+        (result("220-a\r\n220 b\r\n250 early\r\n", source="records"), True),
+        (result("220 x\r\n", source="text"), True),
+        (result("220 x", source="text"), False),
+        (result("hello\r\n", source="text"), False),
+        (result("220-a\r\n", Status.IO_TIMEOUT), False),
+        (result("220 mx.exam", Status.CONNECTION_CLOSED), False),
+        (result("SSH-2.0-x\r\n", Status.PROTOCOL_ERROR), False),
+        (RESET, False),
+    ],
+    ids=lambda value: repr(value.observation.greeting) if isinstance(value, Result) else None,
+)
+def test_a_record_says_whether_the_greeting_is_whole(found: Result, complete: bool) -> None:
+    assert result_record(found)["complete_greeting"] is complete
+
+
+def test_a_position_between_service_packs_of_4_0a_is_of_4_0a_in_short_too() -> None:
+    assert in_short(result(IMC.format("4.0.995.10"))) == "Exchange Server 4.0a SP3+"
+    assert in_short(result(IMC.format("4.0.996.90"))) == in_short(result(IMC.format("4.0.997.1")))
+
+
+def test_a_number_of_headers_is_that_of_the_service_itself() -> None:
+    assert "\n  Build       5.5.2653.19   other-component: Internet Mail Service of 5.5 SP4 (Q320636)\n" in (
+        check_screen(result(IMS.format("5.5.2653.19")))
+    )
