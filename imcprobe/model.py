@@ -155,6 +155,8 @@ class Status(StrEnum):
     INVALID_INPUT = "invalid-input"
     UNKNOWN_ERROR = "unknown-error"
 
+    __hash__ = str.__hash__  # every result is counted by it, and Enum's own is a Python function
+
 
 class Family(StrEnum):
     """Whose greeting it is."""

@@ -48,7 +48,8 @@ class Verdict:
             self._failed |= self._expectation is not None and not self._expectation.met(result)
         else:
             self._silent = True
-        self._failed |= any(condition(result) for condition in self._fail_on)
+        if self._fail_on and any(condition(result) for condition in self._fail_on):
+            self._failed = True
 
     @property
     def answered(self) -> bool:

@@ -25,7 +25,7 @@ from imcprobe.fingerprint.greeting import (
     stated_product,
     unfold,
 )
-from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, is_single, parse_reply
+from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, parse_reply
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, CPE, SUPPORT
 from imcprobe.model import (
     Build,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 # Greetings of one scan are few: servers of one kind differ by their host alone.
 _REMEMBERED = 512
 _LONGEST_REMEMBERED = 1024
+_WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _CODED_LINE = re.compile(r"([2-5][0-9][0-9])([ -]|(?=\s|$))(.*)", re.ASCII | re.DOTALL)
@@ -78,8 +79,9 @@ def conclude(seen: Observation) -> Result:
     """Add to an observation what its bytes mean: nothing but a whole reply counts on a live connection."""
     if seen.source == "text":
         return Result(seen, identify(seen.greeting))
-    if seen.status in (Status.SUCCESS, Status.APPLICATION_ERROR):
-        found = _of_reply(seen.greeting)
+    if seen.status in _WHOLE:
+        data = seen.greeting
+        found = _remembered_reply(data) if len(data) <= _LONGEST_REMEMBERED else _of_reply(data)
         return Result(seen, with_ehlo(found, seen.ehlo) if found is not None and seen.ehlo else found)
     if seen.status is Status.PROTOCOL_ERROR:
         return Result(seen, None)
@@ -87,8 +89,6 @@ def conclude(seen: Observation) -> Result:
 
 
 def _of_reply(data: bytes) -> Identification | None:
-    if is_single(data):  # the usual case, ten times as fast
-        return _judge(data)
     try:
         parsed = parse_reply(data)
     except ReplyError:
@@ -98,6 +98,9 @@ def _of_reply(data: bytes) -> Identification | None:
     length = parsed[1]
     found = _judge(data[:length])
     return found if len(data) == length or found is None else _doubted(found, Caveat.EARLY_DATA)
+
+
+_remembered_reply = lru_cache(maxsize=_REMEMBERED)(_of_reply)
 
 
 def _of_part(data: bytes) -> Identification | None:

@@ -28,6 +28,9 @@ FIRST_REFUSAL = 400
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _SINGLE = re.compile(rb"[2-5][0-9][0-9](?: [^\n]*)?\r?\n")
+is_plain_greeting = re.compile(rb"220(?: [^\n]*)?\r?\n").fullmatch
+"""Match a greeting of one line, and nothing else: what nearly every server says."""
+
 _BEGUN = re.compile(rb"[2-5](?:[0-9](?:[0-9](?:[ \r-][^\n]*)?)?)?")
 
 

@@ -153,9 +153,11 @@ def line_of(record: dict[str, Any]) -> str:
 def result_line(result: Result) -> str:
     """What `line_of(result_record(result))` gives, for scans of millions: no dictionary in between."""
     seen, times = result.observation, result.observation.times
+    host = _json_text(safe(seen.target.host))
     ehlo = "null" if seen.ehlo is None else f"[{','.join(_json_text(safe(line)) for line in seen.ehlo)}]"
     return (
-        f'{{"type":"result","target":{_json_text(safe(seen.target.host))},"ip":{_text(seen.address)},'
+        f'{{"type":"result","target":{host},'
+        f'"ip":{host if seen.address == seen.target.host else _text(seen.address)},'
         f'"port":{seen.target.port or "null"},"status":"{seen.status}",{_greeting_json(result)},'
         f'"ehlo":{ehlo},"tls":null,"ntlm":null,"times":{{"connect_ms":{_number(times.connect_ms)},'
         f'"greeting_ms":{_number(times.greeting_ms)}}},"attempts":{seen.attempts},'

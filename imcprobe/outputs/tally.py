@@ -23,6 +23,8 @@ class Bucket(StrEnum):
     EXCLUDED = "excluded"
     INVALID = "invalid"
 
+    __hash__ = str.__hash__  # as of Status
+
 
 _SILENT = {
     Status.CONNECTION_REFUSED: Bucket.REFUSED,

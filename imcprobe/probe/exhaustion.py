@@ -16,12 +16,12 @@ class Exhaustion:
     """Tells waiting from failing, for connections that the system refuses to begin."""
 
     def __init__(self) -> None:
-        self._reached: set[int] = set()
+        self._reached: set[bool] = set()  # whether of IPv6
         self._stuck_since: float | None = None
 
     def over(self, address: str) -> None:
         """Take note that a connection to `address` has begun."""
-        self._reached.add(_version(address))
+        self._reached.add(":" in address)
         self._stuck_since = None
 
     def must_wait(self, error: OSError, address: str, *, busy: bool) -> bool:
@@ -32,7 +32,7 @@ class Exhaustion:
         if error.errno not in EXHAUSTED:
             return False
         # No own address of that kind is no matter of waiting, unless there has been one before.
-        if error.errno == errno.EADDRNOTAVAIL and _version(address) not in self._reached:
+        if error.errno == errno.EADDRNOTAVAIL and (":" in address) not in self._reached:
             return False
         now = time.monotonic()
         if busy:
@@ -45,7 +45,3 @@ class Exhaustion:
                 "Raise its limits (ulimit -n), or end what holds them."
             )
         return True
-
-
-def _version(address: str) -> int:
-    return 6 if ":" in address else 4

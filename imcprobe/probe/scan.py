@@ -141,7 +141,7 @@ class Scan:
                 self._exhausted = True
                 return None
             if is_literal(target.host):
-                return target, (target.host,)
+                return target, ()
             if not self._resolver.free:
                 self._held = target
                 return None

@@ -15,14 +15,13 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from imcprobe.fingerprint.reply import is_single
+from imcprobe.fingerprint.reply import is_plain_greeting
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.probe.exhaustion import Exhaustion
-from imcprobe.probe.options import QUIT_TIMEOUT
+from imcprobe.probe.goodbye import Goodbyes
 from imcprobe.probe.outcomes import failure
 from imcprobe.probe.poller import MAX_EVENTS
 from imcprobe.probe.slowlane import SlowLane
-from imcprobe.probe.sockets import say, swallow
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from imcprobe.probe.sockets import Connect, Socket
 
     Start = tuple[Target, tuple[str, ...]]
-    """A target and the literal addresses to try, one at least."""
+    """A target and the literal addresses to try; none where its host is one."""
 
 # Enough for every greeting seen; what is longer is read on in the slow lane.
 FIRST_READ = 4096
@@ -42,8 +41,6 @@ FIRST_READ = 4096
 MAX_STARTS = 256
 # How long to wait when this machine has run out of descriptors, ports or buffers.
 EXHAUSTED_PAUSE = 0.05
-
-_QUIT = b"QUIT\r\n"
 
 
 class Sweep:
@@ -82,7 +79,7 @@ class Sweep:
         self._all_slow = options.ehlo or options.watch_connect
         self._first_limit = min(options.connect_timeout, options.greeting_timeout, options.deadline)
         self._fresh: OrderedDict[int, tuple[Socket, Target, float]] = OrderedDict()
-        self._quitting: OrderedDict[int, tuple[Socket, float]] = OrderedDict()
+        self._goodbyes = Goodbyes(self._poller)
         self._again: deque[Start] = deque()
         self._resume_at = 0.0
         self._exhaustion = Exhaustion()
@@ -94,7 +91,7 @@ class Sweep:
     @property
     def in_flight(self) -> int:
         """Targets begun and not ended, goodbyes and conversations included."""
-        return len(self._fresh) + len(self._quitting) + len(self._slow)
+        return len(self._fresh) + len(self._goodbyes) + len(self._slow)
 
     @property
     def idle(self) -> bool:
@@ -126,11 +123,9 @@ class Sweep:
         self._poller.close()
         for sock, _, _ in self._fresh.values():
             sock.close()
-        for sock, _ in self._quitting.values():
-            sock.close()
         self._fresh.clear()
-        self._quitting.clear()
         self._again.clear()
+        self._goodbyes.close()
         self._slow.close()
 
     def _kicked_turn(self) -> None:
@@ -159,7 +154,8 @@ class Sweep:
         for fd in ready:
             entry = fresh.get(fd)
             if entry is None:
-                self._drain_other(fd)
+                if not self._goodbyes.ready(fd):
+                    self._slow.ready(fd)
                 continue
             sock, target, started = entry
             try:
@@ -171,19 +167,12 @@ class Sweep:
                 self._refused(fd, sock, target, error)
                 continue
             del fresh[fd]
-            if data.startswith(b"220") and is_single(data):
+            if is_plain_greeting(data) is not None:
                 self._greeted(fd, sock, target, started, data)
             else:
                 self._slow.adopt(fd, sock, target, started, data)
+        self._goodbyes.say_all()
         return len(ready) < MAX_EVENTS
-
-    def _drain_other(self, fd: int) -> None:
-        leaving = self._quitting.get(fd)
-        if leaving is None:
-            self._slow.ready(fd)
-        elif swallow(leaving[0], FIRST_READ):  # 221, anything else, or the end: each is goodbye
-            del self._quitting[fd]
-            self._close(fd, leaving[0])
 
     def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
         took = Times(None, (time.monotonic() - started) * 1000)
@@ -198,8 +187,8 @@ class Sweep:
     def _finish(self, fd: int, sock: Socket, seen: Observation, *, polite: bool) -> None:
         """Hand out the observation and close the connection, politely where the server spoke SMTP."""
         self._deliver(seen)
-        if polite and self._options.quit and say(sock, _QUIT):
-            self._quitting[fd] = (sock, time.monotonic() + QUIT_TIMEOUT)
+        if polite and self._options.quit:
+            self._goodbyes.add(fd, sock)
         else:
             self._close(fd, sock)
 
@@ -210,25 +199,39 @@ class Sweep:
     def _start(self) -> None:
         if self._again and time.monotonic() < self._resume_at:
             return
-        for _ in range(min(self._options.concurrency - self.in_flight, MAX_STARTS)):
-            item = self._again.popleft() if self._again else self._supply()
-            if item is None or not self._open(*item):
+        places = min(self._options.concurrency - self.in_flight, MAX_STARTS)
+        items = self._next_items(places)
+        # In a row, with nothing in between: kernel and server stay awake, and each costs less.
+        for at, item in enumerate(items):
+            if not self._open(*item):
+                self._again.extend(items[at + 1 :])
                 return
-        if self.in_flight < self._options.concurrency:
+        if len(items) == places and self.in_flight < self._options.concurrency:
             self.kick()
+
+    def _next_items(self, count: int) -> list[Start]:
+        """Targets that are to begin now: first those that had to wait for this machine."""
+        items: list[Start] = []
+        while len(items) < count:
+            item = self._again.popleft() if self._again else self._supply()
+            if item is None:
+                break
+            items.append(item)
+        return items
 
     def _open(self, target: Target, addresses: tuple[str, ...]) -> bool:
         """Begin a target; False when this machine has run out of something and all must wait."""
         try:
-            if self._all_slow or addresses[0] != target.host or len(addresses) > 1:
-                self._slow.begin(target, addresses)
+            if addresses or self._all_slow:
+                self._slow.begin(target, addresses or (target.host,))
             else:
                 self._connect(target)
         except OSError as error:
-            return self._not_begun(target, addresses, error)
+            return self._not_begun(target, addresses or (target.host,), error)
         except (OverflowError, ValueError) as error:
-            self._report(target, addresses, Status.INVALID_INPUT, str(error))
-        self._exhaustion.over(addresses[0])
+            self._report(target, addresses or (target.host,), Status.INVALID_INPUT, str(error))
+        else:
+            self._exhaustion.over(addresses[0] if addresses else target.host)
         return True
 
     def _connect(self, target: Target) -> None:
@@ -254,19 +257,14 @@ class Sweep:
 
     def _expire(self) -> None:
         now = time.monotonic()
-        fresh, quitting = self._fresh, self._quitting
+        fresh = self._fresh
         while fresh:
             fd, (sock, target, started) = next(iter(fresh.items()))
             if started + self._first_limit > now:
                 break
             del fresh[fd]
             self._slow.overdue(fd, sock, target, started)
-        while quitting:
-            fd, (sock, until) = next(iter(quitting.items()))
-            if until > now:
-                break
-            del quitting[fd]
-            self._close(fd, sock)
+        self._goodbyes.expire(now)
         self._slow.expire(now)
 
     def _arm(self) -> None:
@@ -280,11 +278,10 @@ class Sweep:
         self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._timer_turn)
 
     def _next_due(self) -> float | None:
-        moments = [self._slow.next_due, self._resume_at if self._again else None]
+        waiting = self._resume_at if self._again else None
+        moments = [self._slow.next_due, self._goodbyes.next_due, waiting]
         if self._fresh:
             moments.append(next(iter(self._fresh.values()))[2] + self._first_limit)
-        if self._quitting:
-            moments.append(next(iter(self._quitting.values()))[1])
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _timer_turn(self) -> None:
