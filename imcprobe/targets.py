@@ -276,7 +276,10 @@ def parse_ports(text: str) -> tuple[int, ...]:
     >>> parse_ports("587,25-27")
     (587, 25, 26, 27)
     """
-    return tuple(dict.fromkeys(chain.from_iterable(map(_port_range, text.split(",")))))
+    ranges = [_port_range(part) for part in text.split(",")]
+    if None in ranges:
+        raise UsageError(f"--port {quoted(text)}: give ports of 1 to {MAX_PORT} like 25,587 or 25-27.")
+    return tuple(dict.fromkeys(chain.from_iterable(each for each in ranges if each is not None)))
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -286,9 +289,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, wanted
 
 
-def _port_range(text: str) -> range:
+def _port_range(text: str) -> range | None:
     found = _PORTS.fullmatch(text.strip())
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= first <= last <= MAX_PORT:
-        raise UsageError(f"--port {quoted(text)}: give ports of 1 to {MAX_PORT} like 25,587 or 25-27.")
-    return range(first, last + 1)
+    return range(first, last + 1) if 1 <= first <= last <= MAX_PORT else None

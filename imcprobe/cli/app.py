@@ -96,6 +96,8 @@ def _run(arguments: list[str]) -> int:
         Terminal().out(_first_screen())
         return ExitCode.USAGE
     word = arguments[0]
+    if word == "help":
+        return _invoke(VERBS, ["--help"])
     if word in VERBS:
         return _invoke([word], arguments)
     if word.startswith("-"):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imcprobe.fingerprint.expect import Condition, Expectation
     from imcprobe.model import Result
 
@@ -25,11 +29,11 @@ class ExitCode(IntEnum):
 
 
 class Verdict:
-    """Watches results for conditions; `code` is the answer at the end."""
+    """Watches results for conditions; `code` is the answer at the end, `reasons` why it is not OK."""
 
     def __init__(
         self,
-        fail_on: tuple[Condition, ...] = (),
+        fail_on: Mapping[str, Condition] = MappingProxyType({}),
         expectation: Expectation | None = None,
         *,
         strict: bool = False,
@@ -37,29 +41,48 @@ class Verdict:
         self._fail_on = fail_on
         self._expectation = expectation
         self._strict = strict
-        self._failed = False
-        self._answered = False
-        self._silent = False
+        self._met: Counter[str] = Counter()
+        self._unexpected = 0
+        self._answered = 0
+        self._silent = 0
 
     def add(self, result: Result) -> None:
         """Take one more result into account."""
         if result.observation.answered:
-            self._answered = True
-            self._failed |= self._expectation is not None and not self._expectation.met(result)
+            self._answered += 1
+            if self._expectation is not None and not self._expectation.met(result):
+                self._unexpected += 1
         else:
-            self._silent = True
-        if self._fail_on and any(condition(result) for condition in self._fail_on):
-            self._failed = True
+            self._silent += 1
+        for word, condition in self._fail_on.items():
+            if condition(result):
+                self._met[word] += 1
 
     @property
     def answered(self) -> bool:
         """Whether at least one target answered."""
-        return self._answered
+        return self._answered > 0
 
     @property
     def code(self) -> ExitCode:
         """A condition that is met weighs more than a target that did not answer."""
-        if self._failed:
+        if self._met or self._unexpected:
             return ExitCode.CONDITION_MET
-        missed = self._silent and (self._strict or self._expectation is not None)
-        return ExitCode.NOT_DONE if missed or not self._answered else ExitCode.OK
+        return ExitCode.NOT_DONE if self._missed or not self._answered else ExitCode.OK
+
+    @property
+    def reasons(self) -> list[str]:
+        """What was asked for and is not so, a sentence each."""
+        everybody = self._answered + self._silent
+        told = [f"--fail-on {word}: {count:,} of {everybody:,}." for word, count in self._met.items()]
+        if self._expectation is not None and self._unexpected:
+            who = f"{self._unexpected:,} of {self._answered:,} that answered"
+            told.append(f"--expect {self._expectation.text}: {who} run something else.")
+        if self._missed:
+            asked = "--strict" if self._expectation is None else f"--expect {self._expectation.text}"
+            told.append(f"{asked}: {self._silent:,} of {everybody:,} did not answer.")
+        return told
+
+    @property
+    def _missed(self) -> bool:
+        return self._silent > 0 and (self._strict or self._expectation is not None)

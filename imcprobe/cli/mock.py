@@ -18,7 +18,7 @@ from imcprobe.fingerprint.builds import lookup
 from imcprobe.model import Build
 from imcprobe.safetext import quoted
 from imcprobe.testing.faults import FAULTS, parse_fault
-from imcprobe.testing.fleet import Fleet, Member
+from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
 from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for, greeting_of
 from imcprobe.testing.running import run_with, serve
 
@@ -77,10 +77,12 @@ def mock(
     said = _greeting(build, greeting)
     if _is_made_up(build):
         terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
+    if command is not None and not command.strip():
+        raise UsageError("--exec: give a command, like 'pytest -q'.")
+    if fleet is not None and fleet < 1:
+        raise UsageError(f"--fleet {fleet}: 1 to {MAX_MEMBERS} servers are possible.")
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
-    server = (
-        member.at(host, port) if fleet is None else Fleet([member] * max(fleet, 0), first=host, port=port)
-    )
+    server = member.at(host, port) if fleet is None else Fleet([member] * fleet, first=host, port=port)
     return asyncio.run(_run(server, command, terminal))
 
 

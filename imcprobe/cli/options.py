@@ -69,7 +69,7 @@ Outputs = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help=f"Write every target to FILE; the ending chooses: {' '.join(ENDINGS)}. Repeatable.",
+        help=f"Write results to FILE; the ending chooses: {' '.join(ENDINGS)}. Repeatable.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
@@ -162,7 +162,7 @@ def parse_probing(
 def parse_verdict(*, fail_on: str | None, expect: str | None, strict: bool) -> Verdict:
     """The conditions that decide the exit code. Raises UsageError."""
     return Verdict(
-        () if fail_on is None else parse_fail_on(fail_on),
+        {} if fail_on is None else parse_fail_on(fail_on),
         None if expect is None else parse_expect(expect),
         strict=strict,
     )

@@ -179,6 +179,9 @@ class _Runner:
                 f"no host answered on {port} from here. {port.capitalize()} may be blocked on the way out. "
                 "Nothing was shown to be safe."
             )
+        if not self._signal:
+            for reason in run.verdict.reasons:
+                run.terminal.remark(reason)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if self._signal:

@@ -60,22 +60,24 @@ FAIL_ON: dict[str, Condition] = {
 Mail Connector or Service whose build says nothing certain; no answer."""
 
 
-def parse_fail_on(text: str) -> tuple[Condition, ...]:
-    """Read a comma-separated list of words. Raises UsageError for an unknown one."""
+def parse_fail_on(text: str) -> dict[str, Condition]:
+    """Read a comma-separated list of words, each with its condition. Raises UsageError for an unknown one."""
     words = [word.strip() for word in text.split(",")]
     for word in words:
         if word not in FAIL_ON:
             raise UsageError(f'--fail-on "{safe(clip(word, 40))}": unknown. Known: {", ".join(FAIL_ON)}.')
-    return tuple(FAIL_ON[word] for word in words)
+    return {word: FAIL_ON[word] for word in words}
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """What every server that answers must run: builds from `first` on and below `end`, or no Exchange.
 
-    Both are (build, revision); None for no Exchange at all. `product` None means any.
+    Both are (build, revision); None for no Exchange at all. `product` None means any, `text` is how it was
+    written.
     """
 
+    text: str
     first: tuple[int, int] | None
     end: tuple[int, int]
     product: str | None
@@ -99,7 +101,7 @@ def parse_expect(text: str) -> Expectation:
     """
     wanted = "".join(text.casefold().replace("service pack", "sp").split())
     if wanted == _NONE:
-        return Expectation(None, _ABOVE_ALL, None)
+        return Expectation(_NONE, None, _ABOVE_ALL, None)
     found = _RELEASE.fullmatch(wanted)
     if found is None:
         raise _unknown(text)
@@ -107,8 +109,8 @@ def parse_expect(text: str) -> Expectation:
     first, end = _range(version, level, text)
     if at_least:
         low, _ = BUILD_RANGES[PRODUCT_OF[version]]
-        return Expectation(max(first, (low, -1)), _ABOVE_ALL, None)
-    return Expectation(first, end, PRODUCT_OF[version])
+        return Expectation(wanted, max(first, (low, -1)), _ABOVE_ALL, None)
+    return Expectation(wanted, first, end, PRODUCT_OF[version])
 
 
 def _numbers(found: Identification) -> list[tuple[int, int]]:

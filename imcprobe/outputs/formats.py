@@ -94,7 +94,8 @@ class Table(Format):
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         cut = "" if complete else ", stopped early"
-        return f" {tally.line():<60} {tally.targets:,} targets, {seconds:.1f} s{cut}\n"
+        targets = f"{tally.targets:,} target{'' if tally.targets == 1 else 's'}"
+        return f" {tally.line():<60} {targets}, {seconds:.1f} s{cut}\n"
 
 
 FORMATS: dict[str, Callable[[], Format]] = {

@@ -262,6 +262,33 @@ def test_early_lines_are_a_caveat_in_the_record(cli: Cli, imc_server: ServerFact
 
 
 @pytest.mark.parametrize(
+    ("servers", "options", "reasons"),
+    [
+        (
+            ["5.5.2650.21", "postfix"],
+            ["--fail-on", "exchange,outdated,unreached"],
+            ["--fail-on exchange: 1 of 2.", "--fail-on outdated: 1 of 2."],
+        ),
+        (
+            ["5.5.2653.13", "5.5.2650.21"],
+            ["--expect", "5.5 SP4"],
+            ["--expect 5.5sp4: 1 of 2 that answered run something else."],
+        ),
+        (["5.5.2653.13", "refused"], ["--expect", "5.5sp4"], ["--expect 5.5sp4: 1 of 2 did not answer."]),
+        (["5.5.2653.13", "refused"], ["--strict"], ["--strict: 1 of 2 did not answer."]),
+        (["5.5.2653.13"], ["--strict", "--expect", "5.5"], []),
+    ],
+)
+def test_an_exit_code_comes_with_its_reason(
+    cli: Cli, imc_fleet: FleetFactory, servers: list[str], options: list[str], reasons: list[str]
+) -> None:
+    fleet = imc_fleet(servers)
+    done = cli("scan", *(server.address for server in fleet), *options)
+    told = [line.removeprefix("imcprobe: ") for line in done.err.splitlines()]
+    assert [line for line in told if line.startswith("--")] == reasons
+
+
+@pytest.mark.parametrize(
     ("servers", "options", "code"),
     [
         (["5.5.2650.21", "postfix"], [], 0),

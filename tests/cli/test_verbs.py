@@ -35,7 +35,7 @@ def test_the_first_screen_names_only_verbs_that_exist(cli: Cli) -> None:
     assert set(shown) <= set(VERBS)
 
 
-@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("option", ["--help", "-h", "help"])
 def test_help_is_plain_and_lists_the_verbs(cli: Cli, option: str) -> None:
     done = cli(option)
     assert done.code == 0
@@ -95,7 +95,10 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--build", "5.5.2650.21", "--greeting", "x"], "--build and --greeting exclude each other"),
         (["mock", "--greeting", ""], "give what the server is to say"),
         (["mock", "--fault", "x"], "fault 'x': unknown"),
-        (["mock", "--fleet", "0"], "a fleet of 0: 1 to 1022 servers are possible."),
+        (["mock", "--fleet", "-3"], "--fleet -3: 1 to 1022 servers are possible."),
+        (["mock", "--fleet", "2000"], "a fleet of 2000: 1 to 1022 servers are possible."),
+        (["mock", "--exec", " "], "--exec: give a command, like 'pytest -q'."),
+        (["scan", "10.0.0.1", "-p", "25,"], '--port "25,": give ports of 1 to 65535'),
         (["mock", "--port", "70000"], "Invalid value for '--port'"),
         (["mock", "--host", "a..b"], "cannot listen on a..b:2525"),
         (["mock", "--host", "192.0.2.1"], "cannot listen on 192.0.2.1:2525"),
