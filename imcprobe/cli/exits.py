@@ -76,8 +76,10 @@ class Verdict:
         everybody = self._answered + self._silent
         told = [f"--fail-on {word}: {count:,} of {everybody:,}." for word, count in self._met.items()]
         if self._expectation is not None and self._unexpected:
-            who = f"{self._unexpected:,} of {self._answered:,} that answered"
-            told.append(f"--expect {self._expectation.text}: {who} run something else.")
+            told.append(
+                f"--expect {self._expectation.text}: not met by {self._unexpected:,} of {self._answered:,} "
+                "that answered."
+            )
         if self._missed:
             asked = "--strict" if self._expectation is None else f"--expect {self._expectation.text}"
             told.append(f"{asked}: {self._silent:,} of {everybody:,} did not answer.")

@@ -117,7 +117,8 @@ async def _in_time(work: Coroutine[None, None, T], limit: float) -> T:
     try:
         await asyncio.wait((task,), timeout=max(limit, 0.0))
         # Whatever was read in the turn in which the time was up has woken the task by the next one.
-        for _ in range(2 * (not task.done())):
+        if not task.done():
+            await asyncio.sleep(0)
             await asyncio.sleep(0)
         if not task.done():
             raise TimeoutError
@@ -147,8 +148,11 @@ class _PeekedSocket(socket.socket):
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         if self._left:
-            while self._left:  # all of it is there
-                self._left -= len(super().recv(self._left, flags))
+            while self._left:  # all of it is there, unless a reset has thrown it away
+                data = super().recv(self._left, flags)
+                if not data:
+                    return data
+                self._left -= len(data)
             return _GREETING
         data = super().recv(bufsize, flags)
         if not self.listening:

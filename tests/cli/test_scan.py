@@ -273,7 +273,7 @@ def test_early_lines_are_a_caveat_in_the_record(cli: Cli, imc_server: ServerFact
         (
             ["5.5.2653.13", "5.5.2650.21"],
             ["--expect", "5.5 SP4"],
-            ["--expect 5.5sp4: 1 of 2 that answered run something else."],
+            ["--expect 5.5sp4: not met by 1 of 2 that answered."],
         ),
         (["5.5.2653.13", "refused"], ["--expect", "5.5sp4"], ["--expect 5.5sp4: 1 of 2 did not answer."]),
         (["5.5.2653.13", "refused"], ["--strict"], ["--strict: 1 of 2 did not answer."]),
