@@ -228,8 +228,11 @@ class TargetsBuilder:
                 raise TargetError(f"{source} line {number}: {error} Fix it.") from None
 
     def build(self, ports: Iterable[int] = (DEFAULT_PORT,)) -> Targets:
-        """Merge what was given and take the exclusions out of it."""
+        """Merge what was given and take exclusions out of it. Raises TargetError for an impossible port."""
         common = dict.fromkeys(ports)
+        for port in common:
+            if not 1 <= port <= MAX_PORT:
+                raise TargetError(f"port {port}: it must be 1 to {MAX_PORT}.")
         barred = _Hosts(_with_other_names(merge(self._barred.ranges)), self._barred.names.values())
         everywhere = _merged([self._given.get(None, _Given())], barred)
         layers: list[tuple[int, _Layer]] = []

@@ -245,3 +245,9 @@ def test_many_ports_cost_little() -> None:
     targets = parse(["10.0.0.0/8", "10.0.0.1:25"], ports=range(1, 65_536))
     assert len(targets) == 65_535 * 2**24
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("port", [0, 65_536, -1])
+def test_an_impossible_port_is_refused_before_anything_is_probed(port: int) -> None:
+    with pytest.raises(TargetError, match=rf"port {port}: it must be 1 to 65535\."):
+        parse(["10.0.0.1"], ports=(25, port))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
-from imcprobe.cli.exits import ExitCode
+from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import PROGRAM, Terminal, reason_of, say, silence
 from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.fingerprint.builds import FURTHER_BUILDS
@@ -40,7 +41,6 @@ Reads the SMTP greeting, finds the Internet Mail Service build, names version an
 Build table: KB {article} and {further} other documented builds, Exchange 4.0 to 5.5.
 imcprobe COMMAND --help tells more.  Scan only networks you are responsible for.
 """
-_INTERRUPTED = 130
 _LONGEST_WORD = 60
 
 
@@ -72,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _run(list(arguments))
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return BY_SIGNAL + signal.SIGINT
     except SystemExit:  # how Typer takes a reader of its help who has left
         silence(sys.stdout)
         return ExitCode.OK

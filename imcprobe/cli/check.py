@@ -87,6 +87,6 @@ def check(
                 files=OutputFiles(output or [], force=force, only=None),
                 verdict=verdict,
                 format=Screens() if name == "table" else FORMATS[name](),
-                warns=len(wanted) > 1,  # the screen of one host says so itself
+                warns=len(wanted) > 1 or name != "table",  # the screen of one host says so itself
             )
         )

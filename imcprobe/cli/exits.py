@@ -7,6 +7,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from imcprobe.model import Status
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -47,7 +49,9 @@ class Verdict:
         self._silent = 0
 
     def add(self, result: Result) -> None:
-        """Take one more result into account."""
+        """Take one more result into account; a line that is no target is none that did not answer."""
+        if result.observation.status is Status.INVALID_INPUT:
+            return
         if result.observation.answered:
             self._answered += 1
             if self._expectation is not None and not self._expectation.met(result):

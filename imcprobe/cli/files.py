@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, TextIO
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS
-from imcprobe.outputs.tally import Tally
 from imcprobe.safetext import quoted, safe
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from imcprobe.model import Result
     from imcprobe.outputs.formats import Format
     from imcprobe.outputs.records import Head
+    from imcprobe.outputs.tally import Tally
 
 ONLY: dict[str, Callable[[Result], bool]] = {
     "answered": lambda result: result.observation.answered,
@@ -47,13 +46,13 @@ class OutputFiles:
         When one cannot be had, the others are as they were before: nothing is emptied, nothing left behind.
         """
         self._wanted = _parse_only(only)
-        self._held = Tally()
+        self._held = 0
         self._files: list[_File] = []
         wanted = [(path, _format_of(path)) for path in dict.fromkeys(paths)]
+        _check_apart(path for path, _ in wanted)
         try:
             for path, form in wanted:
                 self._files.append(_opened(path, form, force=force))
-            _check_apart(self._files)
         except BaseException:
             self.close()
             for file in self._files:
@@ -72,8 +71,7 @@ class OutputFiles:
         if not self._files:
             return
         held = [result for result in results if self._wanted(result)]
-        for result in held:
-            self._held.add(result)
+        self._held += len(held)
         self._write_each(lambda file: "".join(map(file.format.row, held)))
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
@@ -83,7 +81,7 @@ class OutputFiles:
         finally:
             self.close()
         state = "complete" if complete else "incomplete"
-        records = f"{self._held.targets:,} record{'' if self._held.targets == 1 else 's'}"
+        records = f"{self._held:,} record{'' if self._held == 1 else 's'}"
         first, *others = [safe(file.path) for file in self._files] or [""]
         return first and ", ".join([f"{first} ({records}, {state})", *others])
 
@@ -148,16 +146,13 @@ def _opened(path: str, form: Format, *, force: bool) -> _File:
     return _File(path, form, stream, made=False)
 
 
-def _check_apart(files: list[_File]) -> None:
-    """Raise UsageError when two paths lead to one file; a device may be written to by several."""
-    seen: dict[tuple[int, int], str] = {}
-    for file in files:
-        known = os.fstat(file.stream.fileno())
-        if not stat.S_ISREG(known.st_mode):
-            continue
-        other = seen.setdefault((known.st_dev, known.st_ino), file.path)
-        if other != file.path:
-            raise UsageError(f"-o {safe(other)} and -o {safe(file.path)} are one file. Give it once.")
+def _check_apart(paths: Iterable[str]) -> None:
+    """Raise UsageError when two paths lead to one file."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        other = seen.setdefault(os.path.realpath(path), path)
+        if other is not path:
+            raise UsageError(f"-o {safe(other)} and -o {safe(path)} are one file. Give it once.")
 
 
 def _write(file: _File, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from functools import partial
@@ -79,7 +78,7 @@ def mock(
         terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
     if command is not None and not command.strip():
         raise UsageError("--exec: give a command, like 'pytest -q'.")
-    if fleet is not None and fleet < 1:
+    if fleet is not None and not 1 <= fleet <= MAX_MEMBERS:
         raise UsageError(f"--fleet {fleet}: 1 to {MAX_MEMBERS} servers are possible.")
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
     server = member.at(host, port) if fleet is None else Fleet([member] * fleet, first=host, port=port)
@@ -104,33 +103,32 @@ def _is_made_up(build: str | None) -> bool:
 
 async def _run(server: MockServer | Fleet, command: str | None, terminal: Terminal) -> int:
     """Serve until a signal or the command's end; the exit code. Raises UsageError for an address in use."""
-    stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, partial(_stop, stopped, number))
     if command is None:
         # Ctrl-C or SIGTERM is how a mock ends when all is well.
-        return await _first(serve(server, partial(_say, terminal)), stopped, ended=ExitCode.OK)
+        return await _until_signal(serve(server, partial(_say, terminal)), ended=ExitCode.OK)
+    return await _until_signal(_with(server, command), ended=None)
+
+
+async def _with(server: MockServer | Fleet, command: str) -> int:
     async with server:
-        return await _first(run_with(command, server.address), stopped, ended=None)
+        return await run_with(command, server.address)
 
 
-async def _first(
-    work: Coroutine[None, None, int | None], stopped: asyncio.Future[int], *, ended: int | None
-) -> int:
-    """Wait for the work or a signal; `ended` is the code after a signal, None for 128 and its number."""
+async def _until_signal(work: Coroutine[None, None, int | None], *, ended: int | None) -> int:
+    """Do the work, and pass signals on to it; `ended` is the code after one, None for 128 and its number."""
     task = asyncio.ensure_future(work)
-    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        return task.result() or ExitCode.OK
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    return BY_SIGNAL + stopped.result() if ended is None else ended
+    caught: list[int] = []
 
+    def stop(number: int) -> None:
+        caught.append(number)
+        task.cancel(number)
 
-def _stop(stopped: asyncio.Future[int], number: int) -> None:
-    if not stopped.done():
-        stopped.set_result(number)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        return await task or ExitCode.OK
+    except asyncio.CancelledError:
+        return BY_SIGNAL + caught[0] if ended is None else ended
 
 
 def _say(terminal: Terminal, line: str) -> None:

@@ -8,18 +8,18 @@ import signal
 import time
 from collections import Counter
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from imcprobe.cli.exits import BY_SIGNAL
+from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import shown_ports
-from imcprobe.errors import OutputError
+from imcprobe.errors import ImcprobeError, OutputError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Result, Status, Target
 from imcprobe.outputs.records import Head, HeadOptions
 from imcprobe.outputs.tally import Tally
-from imcprobe.probe.limits import allowed_connections, open_files
+from imcprobe.probe.limits import open_files, within_limits
 from imcprobe.probe.scan import Scan
 from imcprobe.safetext import restore
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _SAME_FROM = 16
 _MAX_GREETINGS = 4096
 _LONGEST_GREETING = 512
+_NEVER_TRIED = frozenset({Status.RESOLUTION_ERROR, Status.EXCLUDED, Status.INVALID_INPUT})
+# Below, not even a loop can be made.
+_FEWEST_FILES = 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Progress is shown this often, in seconds.
 _TICK = 0.2
@@ -67,7 +70,8 @@ def run_scan(run: Run) -> int:
         run.options = _capped(run.options, len(run.targets), run.terminal)
         if run.announcement is not None:
             run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
-        return asyncio.run(_running(run))
+        with asyncio.Runner() as runner:  # which makes its loop, or fails to, before there is a coroutine
+            return runner.run(_running(run))
     finally:
         run.files.close()
 
@@ -77,15 +81,21 @@ async def _running(run: Run) -> int:
 
 
 def _capped(options: ProbeOptions, targets: int, terminal: Terminal) -> ProbeOptions:
-    """Lower the number of connections to what open files allow, and say so."""
-    wanted = min(options.concurrency, max(targets, 1))
-    allowed = allowed_connections(wanted)
-    if allowed < wanted:
-        terminal.remark(
-            f"{wanted} connections wanted, but this shell allows {open_files()} open files; using {allowed}."
+    """Lower the number of connections to what open files allow, and say so.
+
+    Raises ImcprobeError where there are too few for anything.
+    """
+    fitted = within_limits(options, targets)
+    if 0 < open_files() < _FEWEST_FILES:
+        raise ImcprobeError(
+            f"this shell allows {open_files()} open files, too few to begin. Raise the limit: ulimit -n."
         )
-        return replace(options, concurrency=allowed)
-    return options
+    if fitted is not options:
+        terminal.remark(
+            f"{min(options.concurrency, targets)} connections wanted, but this shell allows {open_files()} "
+            f"open files; using {fitted.concurrency}."
+        )
+    return fitted
 
 
 class _Runner:
@@ -161,7 +171,10 @@ class _Runner:
         if written:
             run.terminal.remark(f"wrote {written}")
         self._warn()
-        return BY_SIGNAL + self._signal if self._signal else int(run.verdict.code)
+        if self._signal:
+            return BY_SIGNAL + self._signal
+        # A reader who has left has seen what it wanted to see: nothing is to be concluded from the rest.
+        return int(ExitCode.OK if run.terminal.gone else run.verdict.code)
 
     def _warn(self) -> None:
         run, tally = self._run, self._tally
@@ -174,14 +187,18 @@ class _Runner:
                 "something in between may answer for them."
             )
         if run.warns and not run.verdict.answered and not self._signal:
-            port = f"port{'' if len(run.targets.ports) == 1 else 's'} {shown_ports(run.targets.ports)}"
-            run.terminal.complain(
-                f"no host answered on {port} from here. {port.capitalize()} may be blocked on the way out. "
-                "Nothing was shown to be safe."
-            )
+            run.terminal.complain(f"{self._nobody()} Nothing was shown to be safe.")
         if not self._signal:
             for reason in run.verdict.reasons:
                 run.terminal.remark(reason)
+
+    def _nobody(self) -> str:
+        """Why nobody answered, as far as can be said."""
+        if all(status in _NEVER_TRIED for status in self._tally.by_status):
+            return "no host was tried: see what became of each."
+        ports = self._run.targets.ports
+        named = f"port{'' if len(ports) == 1 else 's'} {shown_ports(ports)}"
+        return f"no host answered on {named} from here. {named.capitalize()} may be blocked on the way out."
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if self._signal:

@@ -86,6 +86,8 @@ def scan(
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
     with Terminal(quiet=quiet, no_color=no_color) as terminal:
+        for bad in wanted.bad:
+            terminal.remark(bad.message)
         if dry_run:
             return _list(wanted, terminal)
         name = chosen or ("table" if terminal.is_interactive else "line")
@@ -99,7 +101,7 @@ def scan(
                 verdict=verdict,
                 format=FORMATS[name](),
                 show=_shown(verbose) if name == "table" else lambda _: True,
-                announcement=_announced(wanted, terminal),
+                announcement=_announced(wanted),
             )
         )
 
@@ -134,10 +136,10 @@ def _targets(
     if len(targets) == 0:
         if targets.excluded:
             raise UsageError(f"nothing is left to scan: {targets.excluded:,} excluded. Exclude less.")
-        if files and not targets.bad:
-            raise UsageError(f"no targets in {', '.join(map(_named, files))}. Write one a line.")
-        if not targets.bad:
-            raise UsageError("no targets. Name some, or give a list: imcprobe scan -i hosts.txt")
+        if files:
+            bad = f", {len(targets.bad):,} passed over" if targets.bad else ""
+            raise UsageError(f"no targets in {', '.join(map(_named, files))}{bad}. Write one a line.")
+        raise UsageError("no targets. Name some, or give a list: imcprobe scan -i hosts.txt")
     return targets
 
 
@@ -153,10 +155,8 @@ def _text(path: str) -> str:
         raise InputError(f"{shown_path(path)} cannot be read: {reason_of(error)}.{hint}") from error
 
 
-def _announced(targets: Targets, terminal: Terminal) -> str:
-    """Tell of lines that were passed over; returns the targets in numbers."""
-    for bad in targets.bad:
-        terminal.remark(bad.message)
+def _announced(targets: Targets) -> str:
+    """The targets in numbers."""
     left_out = [f"{count:,} {what}" for count, what in _left_out(targets) if count]
     counts = f"{len(targets):,} target{'' if len(targets) == 1 else 's'}"
     if left_out:
@@ -174,7 +174,7 @@ def _left_out(targets: Targets) -> list[tuple[int, str]]:
 
 
 def _list(targets: Targets, terminal: Terminal) -> int:
-    terminal.remark(_announced(targets, terminal))
+    terminal.remark(_announced(targets))
     for target in targets:
         terminal.out(f"{target}\n")
         if terminal.gone:

@@ -28,15 +28,13 @@ PROGRAM = "imcprobe"
 _LINE_EVERY = 10.0
 # A pace is told of no shorter a time than this.
 _SHORTEST = 0.1
+# Of a list of ports, in characters.
 _LONGEST_LIST = 60
-
-
 # A reader of stdout who does not read is looked after this often, in milliseconds, and left after so many
 # seconds when a signal has come.
 _GLANCE = 200
 _PATIENCE = 1.0
-
-
+# What a bar hides while it is drawn.
 _SHOW_CURSOR = b"\x1b[?25h\r\n"
 
 

@@ -219,8 +219,8 @@ def _finding(number: Number | None, build: Build | None, *, header: bool) -> Fin
 
 
 def _shown(number: Number | None, build: Build | None, finding: Finding) -> str | None:
-    if build is None:
-        return None if number is None else number.text
+    if build is None:  # "5.5" alone is a product
+        return None if number is None or number.text == stated_product(number.text) else number.text
     if build.prefix is None and finding.product is not None:
         major, minor = map(int, finding.product.split("."))
         build = replace(build, major=major, minor=minor)

@@ -82,7 +82,7 @@ def head_record(head: Head) -> dict[str, Any]:
 
 
 def summary_record(tally: Tally, seconds: float, *, complete: bool) -> dict[str, Any]:
-    """The last record of a file; `targets` counts what is told of in it, by status and in all."""
+    """The last record of a file; it counts all targets, also those that `--only` keeps out of the file."""
     return {
         "type": "summary",
         "complete": complete,

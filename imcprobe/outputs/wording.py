@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 _QUOTED = 60
 
 _NAMELESS = {Family.MASKED: "masked by a firewall", Family.SMTP: "SMTP", Family.REFUSED: "SMTP, refused"}
+_DOUBTS = {
+    Match.OLDER: "before release",
+    Match.NEWER: "newer than any documented build",
+    Match.OTHER_COMPONENT: "build of another component",
+    Match.CONFLICT: "by its number",
+    Match.NONE: "build unknown",
+}
+_BY_POSITION = frozenset({Match.BETWEEN, Match.NEWER})
 _CAVEATS = {
     Caveat.UNDOCUMENTED_FORM: "no greeting of this form is documented",
     Caveat.UNUSUAL_WORDING: "words of 5.0 and later around a number of 4.0, as a known honeypot has them",
@@ -46,29 +54,36 @@ def headline(result: Result) -> str:
 def in_full(result: Result) -> str:
     """The releases by their whole names, a position between them, a product, or the kind of server.
 
-    Empty where nothing spoke SMTP.
+    Empty where nothing spoke SMTP. The bare name of a release stands for builds that are certain.
     """
     found = result.identification
     if found is None:
         return ""
+    if found.family not in EXCHANGE:
+        return found.product or _NAMELESS.get(found.family, "")
     if found.match is Match.BETWEEN and not found.releases:
         return _position(found)
-    if not found.releases or found.match is Match.OTHER_COMPONENT:
-        return found.product or _NAMELESS.get(found.family, "")
-    return " | ".join(dict.fromkeys(row.name for row in found.releases))
+    names = " | ".join(dict.fromkeys(row.name for row in found.releases))
+    if found.match not in _DOUBTS:
+        return names
+    name = names if names and found.match is Match.CONFLICT else found.product
+    return f"{name}, {_DOUBTS[found.match]}"
 
 
 def in_short(result: Result) -> str:
-    """The same in few words, for a narrow column: `SP3+` is after SP3, before SP4."""
+    """The same in few words, for a narrow column: `SP3+` is after SP3, before SP4; `?` is not certain."""
     found = result.identification
-    if found is not None and found.match is Match.BETWEEN and not found.releases:
+    if found is None or found.family not in EXCHANGE or found.match is Match.OLDER:
+        return in_full(result)
+    if found.match in _BY_POSITION and not found.releases:
         version = found.below.version if found.below else ""
         return f"Exchange Server {version} {_level_below(found)}+"
-    if found is None or not found.releases or found.match is Match.OTHER_COMPONENT:
-        return in_full(result)
+    if found.match is Match.OTHER_COMPONENT or not found.releases:
+        return f"{found.product} ?"
     names = list(dict.fromkeys(map(_compact, found.releases)))
     # "Exchange Server 4.0 SP2|4.0a": the product's name once.
-    return "|".join([names[0], *(name.removeprefix("Exchange Server ") for name in names[1:])])
+    short = "|".join([names[0], *(name.removeprefix("Exchange Server ") for name in names[1:])])
+    return f"{short} ?" if found.match is Match.CONFLICT else short
 
 
 def caveats(found: Identification) -> list[str]:

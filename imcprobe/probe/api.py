@@ -42,7 +42,8 @@ async def scan(
     """Probe all targets, written as on the command line; one result each, in the order in which they end.
 
     Raises TargetError for text that is no target, before the first connection. Breaking off the loop
-    breaks off every connection that is under way.
+    breaks off every connection that is under way. Where the process may open too few files for so many
+    targets at once, its soft limit is raised, and no more are begun than fit.
     """
     wanted = parse(targets, exclude=exclude, ports=ports)
     async for result in _results(wanted, options or ProbeOptions()):
@@ -50,7 +51,7 @@ async def scan(
 
 
 async def _results(targets: Targets, options: ProbeOptions) -> AsyncIterator[Result]:
-    running = Scan(targets, within_limits(options), excluded=targets.covers_excluded)
+    running = Scan(targets, within_limits(options, len(targets)), excluded=targets.covers_excluded)
     async with aclosing(running.batches()) as batches:
         async for batch in batches:
             for seen in batch:

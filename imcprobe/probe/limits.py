@@ -32,9 +32,11 @@ def allowed_connections(wanted: int) -> int:
     return max(1, min(wanted, soft - RESERVED_FILES))
 
 
-def within_limits(options: ProbeOptions) -> ProbeOptions:
-    """The options with no more connections than open files allow."""
-    return replace(options, concurrency=allowed_connections(options.concurrency))
+def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:
+    """The options, with no more connections than open files allow for so many targets."""
+    wanted = min(options.concurrency, max(targets, 1))
+    allowed = allowed_connections(wanted)
+    return options if allowed == wanted else replace(options, concurrency=allowed)
 
 
 def open_files() -> int:

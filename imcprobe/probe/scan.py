@@ -155,6 +155,7 @@ class Scan:
             words = getattr(error, "strerror", None) or str(error) or "no answer from the resolver in time"
             self._report(target, None, Status.RESOLUTION_ERROR, words)
             return
+        found = tuple(filter(is_literal, found))
         allowed = tuple(address for address in found if not self._excluded(address))
         if allowed:
             self._resolved.append((target, allowed))

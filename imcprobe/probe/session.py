@@ -39,7 +39,6 @@ MAX_QUOTED = 80
 # aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and
 # our own reader its one: the most specific first, each with the words for Observation.error.
 _WORDS: tuple[tuple[type[Exception], Callable[[Exception], str]], ...] = (
-    (aiosmtplib.SMTPHeloError, lambda error: f"EHLO refused with {_code(error)}"),
     (aiosmtplib.SMTPResponseException, lambda error: f"EHLO answered with no SMTP reply: {_text(error)}"),
     (aiosmtplib.SMTPServerDisconnected, lambda _: "connection closed during EHLO"),
     (ReplyError, lambda error: f"EHLO answered with no SMTP reply: {error}"),
@@ -49,7 +48,7 @@ _WORDS: tuple[tuple[type[Exception], Callable[[Exception], str]], ...] = (
     (ValueError, lambda error: f"EHLO failed: {error}"),  # UnicodeError among them
 )
 _EXPECTED = tuple(kind for kind, _ in _WORDS)
-_OUT_OF_STEP = "replies out of step with commands: what answered EHLO was said before it"
+_OUT_OF_STEP = "replies out of step with commands: what answered EHLO may have been said before it"
 
 
 async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
@@ -66,7 +65,7 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
     )
     try:
         seen = await _asked(client, sock, greeted, options)
-        if options.quit and sock.in_step and not await _quit(client):
+        if options.quit and sock.in_step and not await _quit(client) and seen.ehlo is not None:
             return dataclasses.replace(seen, ehlo=None, error=_OUT_OF_STEP)
         return seen
     finally:
@@ -81,7 +80,6 @@ async def _asked(
     try:
         return await _in_time(_ehlo(client, sock, greeted.seen), limit)
     except _EXPECTED as error:
-        sock.in_step = isinstance(error, aiosmtplib.SMTPHeloError)
         return dataclasses.replace(greeted.seen, error=_words(error))
 
 
@@ -90,23 +88,30 @@ async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation)
     early = sock.early()
     if early:
         return dataclasses.replace(seen, greeting=seen.greeting + early)
-    sock.listening = sock.in_step = True
-    await client.ehlo()
+    sock.listening = True
+    with contextlib.suppress(aiosmtplib.SMTPHeloError):  # another code than 250, by whatever it takes for one
+        await client.ehlo()
     # aiosmtplib takes more for a reply than RFC 5321 has, and drops empty lines.
     parsed = parse_reply(bytes(sock.heard))
-    if parsed is None or parsed[0].code != _OK:
-        raise ReplyError("a reply of another code")
-    return dataclasses.replace(seen, ehlo=parsed[0].lines)
+    if parsed is None:
+        raise ReplyError("a line without an end")
+    reply, length = parsed
+    if len(sock.heard) > length:
+        return dataclasses.replace(seen, error=_OUT_OF_STEP)
+    sock.in_step = True
+    if reply.code != _OK:
+        return dataclasses.replace(seen, error=f"EHLO refused with {reply.code}")
+    return dataclasses.replace(seen, ehlo=reply.lines)
 
 
 async def _quit(client: aiosmtplib.SMTP) -> bool:
-    """Say goodbye; False when it is answered by what can only be the reply to EHLO."""
-    # What came is kept whatever else becomes of the goodbye.
+    """Say goodbye; False when it is answered as EHLO would have been."""
+    # What came is kept whatever else becomes of the goodbye, even when it is cut short.
     try:
         await client.quit(timeout=QUIT_TIMEOUT)
     except aiosmtplib.SMTPResponseException as error:
         return error.code != _OK
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError):
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError, asyncio.CancelledError):
         return True
     return True
 
@@ -176,10 +181,6 @@ def _address_literal(sock: socket.socket) -> str:
 
 def _words(error: Exception) -> str:
     return next(words(error) for kind, words in _WORDS if isinstance(error, kind))
-
-
-def _code(error: Exception) -> int:
-    return error.code if isinstance(error, aiosmtplib.SMTPResponseException) else -1
 
 
 def _text(error: Exception) -> str:

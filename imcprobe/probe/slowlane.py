@@ -93,11 +93,11 @@ class SlowLane:
             self._schedule(late, late.greeting_due(self._options))
             self._read(late)
 
-    def overdue(self, fd: int, sock: Socket, target: Target, started: float) -> None:
+    def overdue(self, fd: int, sock: Socket, target: Target, started: float, now: float) -> None:
         """Take over a connection on which nothing came within the first limit."""
         late = Late(sock, target, target.host, (), started, started)
         self._lates[fd] = late
-        self._overdue(late, time.monotonic())
+        self._overdue(late, now)
 
     def ready(self, fd: int) -> None:
         """Read what a descriptor has; one that is not known here (an event of its former life) is ignored."""

@@ -18,6 +18,8 @@ _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 _STREAM = socket.SOCK_STREAM | _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
 # Without POLLRDHUP (it is Linux's) anything readable counts: SO_RCVLOWAT keeps old bytes out of that.
 _END = getattr(select, "POLLRDHUP", select.POLLIN)
+# Digits of the number of an interface.
+_LONGEST_INDEX = 9
 _UNDER_WAY = (errno.EINPROGRESS, 0)
 # struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv.
 _LAST_ACK_AT = 56
@@ -57,7 +59,7 @@ def connect(address: str, port: int) -> Socket:
 
 def _check_zone(zone: str) -> None:
     # An unknown one would make the system ask its resolver, and raise gaierror.
-    if not (zone.isascii() and zone.isdigit()):
+    if not (zone.isascii() and zone.isdigit() and len(zone) <= _LONGEST_INDEX):
         try:
             socket.if_nametoindex(zone)
         except (OSError, ValueError) as error:

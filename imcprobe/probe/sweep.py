@@ -135,22 +135,32 @@ class Sweep:
     def _turn(self, *, expire: bool = False) -> None:
         if self._closed:
             return
+        # Nothing is called late that may have come since.
+        now = time.monotonic()
         try:
-            while not self._drain() and expire:
-                pass
+            self._drain(all_of_it=expire)
             self._start()
             if expire:
-                self._expire()
+                self._expire(now)
+                self.kick()  # for the places that have become free
             self._turned()
         except Exception as error:  # noqa: BLE001 - the loop would swallow it and the scan hang
             self._failed(error)
             return
         self._arm()
 
-    def _drain(self) -> bool:
-        """Read what came; whether that was all: only then may what is left be called late."""
+    def _drain(self, *, all_of_it: bool) -> None:
+        """Read what came: a batch, or all that has come by now."""
+        # The kernel gives out what is ready in turns: so many rounds reach each connection once.
+        for _ in range(1 + self.in_flight // MAX_EVENTS if all_of_it else 1):
+            ready = self._poller.take()
+            self._read(ready)
+            if len(ready) < MAX_EVENTS:
+                break
+        self._goodbyes.say_all()
+
+    def _read(self, ready: list[int]) -> None:
         fresh = self._fresh
-        ready = self._poller.take()
         for fd in ready:
             entry = fresh.get(fd)
             if entry is None:
@@ -171,8 +181,6 @@ class Sweep:
                 self._greeted(fd, sock, target, started, data)
             else:
                 self._slow.adopt(fd, sock, target, started, data)
-        self._goodbyes.say_all()
-        return len(ready) < MAX_EVENTS
 
     def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
         took = Times(None, (time.monotonic() - started) * 1000)
@@ -255,15 +263,14 @@ class Sweep:
     def _report(self, target: Target, addresses: tuple[str, ...], status: Status, error: str) -> None:
         self._deliver(Observation(target, addresses[-1], status, error=error, seen_at=time.time()))
 
-    def _expire(self) -> None:
-        now = time.monotonic()
+    def _expire(self, now: float) -> None:
         fresh = self._fresh
         while fresh:
             fd, (sock, target, started) = next(iter(fresh.items()))
             if started + self._first_limit > now:
                 break
             del fresh[fd]
-            self._slow.overdue(fd, sock, target, started)
+            self._slow.overdue(fd, sock, target, started, now)
         self._goodbyes.expire(now)
         self._slow.expire(now)
 

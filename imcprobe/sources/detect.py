@@ -21,5 +21,5 @@ def read_stored(data: bytes, name: str) -> tuple[str, Iterator[Observation]]:
     """
     plain = to_bytes(decode(data))
     if plain.lstrip()[:1] == b"{":
-        return "records", read_records(plain.lstrip(), name)
+        return "records", read_records(plain, name)
     return "text", read_text(plain, name)

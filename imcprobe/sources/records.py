@@ -26,13 +26,14 @@ _MOMENT = re.compile(r"(?:19[7-9][0-9]|2[0-9]{3})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3
 def read_records(data: bytes, name: str) -> Iterator[Observation]:
     """Read a file's bytes: a record a line, or one object with `results`.
 
-    A last line that is torn is left out: a scan was killed. Files may stand one behind the other. Raises
-    InputError that names `name` and the line.
+    A last line that is torn is left out: a scan was killed. Files of JSON Lines may stand one behind the
+    other. Raises InputError that names `name` and the line.
     """
     lines = data.splitlines()
     if lines and not data.endswith(b"\n") and len(lines) > 1 and _record(lines[-1]) is None:
         lines.pop()
-    if (_record(lines[0] if lines else b"") or {}).get("type") != "scan":
+    first = next(filter(bytes.strip, lines), b"")
+    if (_record(first) or {}).get("type") != "scan":
         yield from _of_document(data, name)
         return
     for number, line in enumerate(lines, 1):

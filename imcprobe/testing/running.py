@@ -26,6 +26,8 @@ T = TypeVar("T")
 ADDRESS_VARIABLE = "IMCPROBE_MOCK"
 # How long a command may take to end after SIGTERM, in seconds.
 _TERMINATION = 5.0
+# How often it is looked whether all is over, in seconds.
+_GLANCE = 0.02
 # A shell's way of saying that a signal ended a command.
 _BY_SIGNAL = 128
 
@@ -87,28 +89,36 @@ async def serve(mock: MockServer | Fleet, announce: Callable[[str], None]) -> No
 async def run_with(command: str, address: str, *, patience: float = _TERMINATION) -> int:
     """Run a shell command that finds `address` in IMCPROBE_MOCK; return its exit code.
 
-    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command and
-    all that it has started is terminated first, and killed when that takes more than `patience` seconds.
+    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command and all
+    that it has started gets the signal that was the message of `Task.cancel` (SIGTERM without one), and is
+    killed when it takes more than `patience` seconds to end, or is cancelled once more.
     """
     environment = {**os.environ, ADDRESS_VARIABLE: address}
     process = await create_subprocess_shell(command, env=environment, start_new_session=True)
     try:
         code = await process.wait()
-    except asyncio.CancelledError:
-        await _terminate(process, patience)
+    except asyncio.CancelledError as cancelled:
+        await _end(process, next(iter(cancelled.args), signal.SIGTERM), patience)
         raise
     return code if code >= 0 else _BY_SIGNAL - code
 
 
-async def _terminate(process: Process, patience: float) -> None:
-    _signal_all(process, signal.SIGTERM)
+async def _end(process: Process, number: int, patience: float) -> None:
+    _signal_all(process, number)
     try:
-        await asyncio.wait_for(process.wait(), patience)
-    except TimeoutError:
+        async with asyncio.timeout(patience):
+            await process.wait()
+            while _signal_all(process, 0):  # noqa: ASYNC110 - what the shell has started, and left
+                await asyncio.sleep(_GLANCE)
+    except (TimeoutError, asyncio.CancelledError):
         _signal_all(process, signal.SIGKILL)
         await process.wait()
 
 
-def _signal_all(process: Process, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has just ended
+def _signal_all(process: Process, number: int) -> bool:
+    """Send a signal to a command and all that it has started; False when nothing of it is left."""
+    try:
         os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True

@@ -122,7 +122,9 @@ class MockServer:
             self._await_client()
 
     async def stop(self) -> None:
-        """Stop listening and break off every connection."""
+        """Stop listening and break off every connection; a second time nothing is left to do."""
+        if self._socket.fileno() < 0:
+            return
         self._await_no_client()
         self._socket.close()
         await asyncio.gather(*self._arriving)

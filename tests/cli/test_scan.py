@@ -200,12 +200,11 @@ def test_nothing_is_emptied_or_left_behind_when_a_run_cannot_begin(cli: Cli, tmp
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_two_names_of_one_file_are_refused(cli: Cli, tmp_path: Path, force: list[str]) -> None:
     (tmp_path / "b.jsonl").symlink_to(tmp_path / "c.json")
-    done = cli("scan", "127.0.0.1", "-o", tmp_path / "c.json", "-o", f"{tmp_path}/./c.json", *force)
-    assert done.code == 2
-    if force:
-        (tmp_path / "c.json").touch()
-        done = cli("scan", "127.0.0.1", "-o", tmp_path / "b.jsonl", "-o", tmp_path / "c.json", "--force")
-        assert "c.json are one file. Give it once." in done.err
+    for other in ("./c.json", "b.jsonl"):
+        done = cli("scan", "127.0.0.1", "-o", tmp_path / "c.json", "-o", f"{tmp_path}/{other}", *force)
+        assert done.code == 2
+        assert f"{other} are one file. Give it once." in done.err
+    assert not (tmp_path / "c.json").exists()
 
 
 def test_a_disk_that_is_full_at_the_very_end_is_one_line_too(shell: Any, imc_server: ServerFactory) -> None:
@@ -338,15 +337,45 @@ def test_the_ports_of_one_address_may_greet_alike(cli: Cli, imc_server: ServerFa
 
 def test_a_bad_line_that_is_passed_over_is_made_safe_once(cli: Cli, tmp_path: Path) -> None:
     hosts = tmp_path / "\u034fhosts.txt"
-    hosts.write_bytes(b"\x1b[31mevil\xff\\\n")
-    done = cli("scan", "-i", hosts, "--skip-bad", "-f", "jsonl")
-    (record,) = done.results
+    hosts.write_bytes(b"\x1b[31mevil\xff\\\n127.0.0.1\n")
+    done = cli("scan", "-i", hosts, "-p", "1", "--skip-bad", "-f", "jsonl")
+    record, _ = done.results
     assert record["target"] == r"\x1b[31mevil\xff\\"
     assert (
         record["error"]
         == f'{safe(str(hosts))} line 1: "{record["target"]}" is not an address, network, range or host name.'
     )
     assert record["error"] in done.err
+
+
+def test_where_only_bad_lines_were_given_there_is_nothing_to_scan(cli: Cli, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text("x y\n")
+    for more in ((), ("--dry-run",)):
+        done = cli("scan", "-i", hosts, "--skip-bad", *more)
+        assert (done.code, done.out) == (2, "")
+        assert f"no targets in {hosts}, 1 passed over. Write one a line.\n" in done.err
+
+
+def test_a_line_that_is_no_target_is_none_that_did_not_answer(
+    cli: Cli, imc_server: ServerFactory, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text(f"x y\n{imc_server('5.5.2653.13').address}\n")
+    asked = ("--strict", "--expect", "5.5sp4", "--fail-on", "unreached")
+    assert cli("scan", "-i", hosts, "--skip-bad", *asked).code == 0
+
+
+def test_where_nobody_was_tried_no_port_is_blamed(cli: Cli) -> None:
+    done = cli("scan", "localhost", "--exclude", "127.0.0.0/8", "--exclude", "::1")
+    assert done.code == 3
+    assert "no host was tried: see what became of each. Nothing was shown to be safe." in done.err
+
+
+def test_a_check_without_a_screen_says_why_it_ends_with_3(cli: Cli, imc_server: ServerFactory) -> None:
+    address = imc_server(refused=True).address
+    assert "no host answered on port" in cli("check", address, "-f", "line").err
+    assert cli("check", address, "-f", "table").err == ""
 
 
 def test_when_nobody_answers_nothing_was_shown_to_be_safe(cli: Cli, imc_fleet: FleetFactory) -> None:

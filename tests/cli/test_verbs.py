@@ -96,7 +96,7 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--greeting", ""], "give what the server is to say"),
         (["mock", "--fault", "x"], "fault 'x': unknown"),
         (["mock", "--fleet", "-3"], "--fleet -3: 1 to 1022 servers are possible."),
-        (["mock", "--fleet", "2000"], "a fleet of 2000: 1 to 1022 servers are possible."),
+        (["mock", "--fleet", "999999999999"], "--fleet 999999999999: 1 to 1022 servers are possible."),
         (["mock", "--exec", " "], "--exec: give a command, like 'pytest -q'."),
         (["scan", "10.0.0.1", "-p", "25,"], '--port "25,": give ports of 1 to 65535'),
         (["mock", "--port", "70000"], "Invalid value for '--port'"),

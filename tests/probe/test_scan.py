@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import resource
+import select
 import socket
 import threading
 import time
@@ -103,6 +104,45 @@ async def test_a_stopped_scan_waits_no_longer_than_it_was_told(imc_server: Serve
     assert await running == []
     assert time.monotonic() - began < STOP_GRACE
     assert not scan.complete
+
+
+async def test_places_that_only_a_time_limit_frees_are_used_again(
+    poller: Any, imc_fleet: FleetFactory
+) -> None:
+    fleet = imc_fleet(3, fault="quit:silence")
+    targets = [Target(server.host, server.port) for server in fleet]
+    scan = Scan(targets, ProbeOptions(concurrency=1), poller=poller)
+    assert [each.status for each in await seen_by(scan)] == [Status.SUCCESS] * 3
+    assert scan.complete
+
+
+async def test_what_came_before_a_slow_start_is_not_late(poller: Any, imc_fleet: FleetFactory) -> None:
+    """Beginning connections may take long; what comes meanwhile is looked at before it is given up."""
+    limit, greet = 0.5, threading.Event()
+
+    async def waiting(line: Line, data: bytes) -> None:
+        await asyncio.to_thread(greet.wait, 10)
+        await line.send(data)
+
+    fleet = imc_fleet(["5.5.2650.21"] * 5, fault=Fault(waiting))
+    began = time.monotonic()
+
+    def supply() -> Iterator[Target]:
+        for server in fleet:
+            yield Target(server.host, server.port)
+        yield Target("192.0.2.1")
+
+    def slow(address: str, port: int) -> Any:
+        if address != "192.0.2.1":
+            return connect(address, port)
+        greet.set()
+        while time.monotonic() < began + limit + 0.2:
+            select.select([], [], [], 0.05)
+        raise OSError(errno.ENETUNREACH, "no route")
+
+    scan = Scan(supply(), ProbeOptions(greeting_timeout=limit), poller=poller, connect=slow)
+    seen = await seen_by(scan)
+    assert Counter(each.status for each in seen) == {Status.SUCCESS: 5, Status.UNREACHABLE: 1}
 
 
 async def test_a_scan_of_nothing_is_complete(poller: Any) -> None:
@@ -238,7 +278,7 @@ async def test_what_was_waiting_for_this_machine_when_it_was_stopped_leaves_a_sc
     assert not scan.complete
 
 
-@pytest.mark.parametrize("zone", ["nope", "a\0b", "\u0661"])
+@pytest.mark.parametrize("zone", ["nope", "a\0b", "\u0661", "9" * 20])
 async def test_a_zone_that_does_not_exist_is_unreachable(zone: str) -> None:
     (seen,) = await seen_by(Scan([Target(f"fe80::1%{zone}")]))
     assert (seen.status, seen.error) == (Status.UNREACHABLE, "ENODEV")

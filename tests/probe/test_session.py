@@ -37,6 +37,12 @@ async def one(probe: Probe, *specs: str, **options: Any) -> Observation:
     return seen
 
 
+async def one_of(server: MockServer) -> Observation:
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    (seen,) = [each async for batch in scan.batches() for each in batch]
+    return seen
+
+
 async def test_the_lines_of_the_reply_are_kept(probe: Probe, imc_server: ServerFactory) -> None:
     server = imc_server()
     seen = await one(probe, server.address)
@@ -138,13 +144,16 @@ async def test_a_greeting_of_any_size_that_is_one_is_no_obstacle(
     assert (seen.greeting, seen.ehlo, seen.error) == (greeting, EHLO_5_5, None)
 
 
-def saying(reply: bytes) -> Fault:
-    """A server whose reply to EHLO is `reply`."""
+def saying(reply: bytes, goodbye: bytes | None = None) -> list[Fault]:
+    """A server that answers EHLO with `reply`, and QUIT with `goodbye`."""
 
-    async def behave(line: Line, _data: bytes) -> None:
-        await line.send(reply)
+    def instead(text: bytes, point: Point) -> Fault:
+        async def behave(line: Line, _data: bytes) -> None:
+            await line.send(text)
 
-    return Fault(behave, Point.EHLO)
+        return Fault(behave, point)
+
+    return [instead(reply, Point.EHLO), *([] if goodbye is None else [instead(goodbye, Point.QUIT)])]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,10 @@ def saying(reply: bytes) -> Fault:
         (b"554-go away\r\n250 ok\r\n", None, "EHLO answered with no SMTP reply"),
         (b"250xyz\r\n", None, "EHLO answered with no SMTP reply"),
         (b"250-mx\r\n250 HELP\r\n250 more\r\n", None, "replies out of step with commands"),
+        (b"250 mx\r\n500 what\r\n", None, "replies out of step with commands"),
+        (b"250 mx\r\n2", None, "replies out of step with commands"),
+        (b"2_2 x\r\n", None, "EHLO answered with no SMTP reply"),
+        (b"554-go\r\n500 x\r\n", None, "EHLO answered with no SMTP reply"),
     ],
 )
 async def test_a_reply_to_ehlo_is_read_as_strictly_as_a_greeting(
@@ -181,6 +194,27 @@ async def test_a_conversation_that_never_began_keeps_its_greeting_and_leaves_no_
     assert (seen.greeting, seen.ehlo, seen.error) == (SP3, None, "EHLO was cut short: the scan was stopped")
     imc_server.settle(1)
     gc.collect()  # an open socket would warn, and warnings are errors
+
+
+async def test_an_answer_to_ehlo_outlives_a_goodbye_that_is_cut_short(imc_server: ServerFactory) -> None:
+    server = imc_server(fault="quit:silence")
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    running = asyncio.ensure_future(anext(scan.batches()))
+    async with asyncio.timeout(10):
+        while not (server.received and b"QUIT" in server.received[0]):  # noqa: ASYNC110 - of another thread
+            await asyncio.sleep(0.001)
+    scan.stop(0)
+    (seen,) = await running
+    assert (seen.ehlo, seen.error) == (EHLO_5_5, None)
+
+
+async def test_an_answer_to_ehlo_that_came_late_is_found_out_by_the_goodbye(
+    imc_server: ServerFactory,
+) -> None:
+    """Said before EHLO, it is there when EHLO is sent, and the true answer then answers QUIT."""
+    seen = await one_of(imc_server(fault=saying(b"250 INJECTED\r\n", b"250 mx.example.com\r\n")))
+    assert seen.ehlo is None
+    assert (seen.error or "").startswith("replies out of step with commands")
 
 
 async def test_greetings_that_come_while_a_scan_is_cut_short_are_kept(imc_server: ServerFactory) -> None:

@@ -142,6 +142,8 @@ def test_a_second_head_must_have_the_schema_too() -> None:
 def test_blank_lines_and_a_missing_line_end_lose_no_record() -> None:
     data = stored("jsonl").replace(b"\n", b"\n\n")
     assert len(list(read_stored(b"\n" + data, "f")[1])) == len(OBSERVATIONS)
+    with pytest.raises(InputError, match="f line 4 is no record"):
+        list(read_stored(b"\n\n" + stored("jsonl").splitlines()[0] + b"\nx\n", "f")[1])
     *first, _ = stored("jsonl").splitlines()
     assert len(list(read_records(b"\n".join(first), "f"))) == len(OBSERVATIONS)
 

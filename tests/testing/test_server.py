@@ -184,6 +184,11 @@ async def test_a_refused_server_keeps_its_port_and_refuses() -> None:
         pass
 
 
+async def test_a_server_may_be_stopped_twice() -> None:
+    async with MockServer() as server:
+        await server.stop()
+
+
 async def test_a_port_can_be_taken_again_at_once(dialogue: Dialogue) -> None:
     async with MockServer() as server:
         assert await asyncio.to_thread(dialogue, server, b"QUIT\r\n")
