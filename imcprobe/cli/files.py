@@ -70,7 +70,7 @@ class OutputFiles:
         """Write the results that the files are to hold, in one piece a file."""
         if not self._files:
             return
-        held = [result for result in results if self._wanted(result)]
+        held = results if self._wanted is None else [each for each in results if self._wanted(each)]
         self._held += len(held)
         self._write_each(lambda file: "".join(map(file.format.row, held)))
 
@@ -115,8 +115,11 @@ def shown_path(path: str) -> str:
     return f'"{safe(path)}"'
 
 
-def _parse_only(text: str | None) -> Callable[[Result], bool]:
-    words = [] if text is None else [word.strip() for word in text.split(",")]
+def _parse_only(text: str | None) -> Callable[[Result], bool] | None:
+    """Which results files hold, None for all."""
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",")]
     for word in words:
         if word not in ONLY:
             raise UsageError(f"--only {quoted(word)}: unknown. Known: {', '.join(ONLY)}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imcprobe.model import Result
     from imcprobe.outputs.tally import Tally
 
-_IN_LINES = tuple(column for column in COLUMNS if column.line)
+_IN_LINES = tuple(column.of for column in COLUMNS if column.line)
 
 
 class Format(ABC):
@@ -76,7 +76,7 @@ class Line(Format):
     """A tab-separated line per target: a server's own tabs are escaped."""
 
     def row(self, result: Result) -> str:
-        return "\t".join(text_of(column.of(result)) for column in _IN_LINES) + "\n"
+        return "\t".join([text_of(of(result)) for of in _IN_LINES]) + "\n"
 
 
 class Table(Format):
