@@ -123,7 +123,9 @@ async def _until_signal(work: Coroutine[None, None, int | None], *, ended: int |
         caught.append(number)
         task.cancel(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # A terminal that is closed ends a mock, unless nohup was asked to keep it.
+    kept = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([] if kept else [signal.SIGHUP])):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     try:
         return await task or ExitCode.OK

@@ -281,6 +281,18 @@ def test_a_signal_reaches_the_command_of_a_mock_as_what_it_is(number: signal.Sig
     assert process.returncode == 128 + number
 
 
+def test_nohup_keeps_a_mock() -> None:
+    command = f"trap '' HUP; exec {sys.executable} -m imcprobe mock --port 0"
+    process = subprocess.Popen(["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    line = ready(process)
+    process.send_signal(signal.SIGHUP)
+    checked = subprocess.run([*IMCPROBE, line.split()[-1]], capture_output=True, check=False)
+    assert checked.returncode == 0
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
 def test_a_second_signal_ends_a_command_that_ignores_the_first(tmp_path: Path) -> None:
     mark = tmp_path / "begun"
     process = start("mock", "--port", "0", "--exec", f"trap '' TERM INT; touch {mark}; sleep 60; true")
