@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -150,12 +151,21 @@ def _opened(path: str, form: Format, *, force: bool) -> _File:
 
 
 def _check_apart(paths: Iterable[str]) -> None:
-    """Raise UsageError when two paths lead to one file."""
-    seen: dict[str, str] = {}
+    """Raise UsageError when two paths lead to one file; a device may be written to by several."""
+    seen: dict[object, str] = {}
     for path in paths:
-        other = seen.setdefault(os.path.realpath(path), path)
+        other = seen.setdefault(_identity(path), path)
         if other is not path:
             raise UsageError(f"-o {safe(other)} and -o {safe(path)} are one file. Give it once.")
+
+
+def _identity(path: str) -> object:
+    """What two paths to one file have in common: its inode, or its place where it does not exist yet."""
+    try:
+        known = os.stat(path)  # noqa: PTH116 - a path that is none raises here, too
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return (known.st_dev, known.st_ino) if stat.S_ISREG(known.st_mode) else path
 
 
 def _write(file: _File, text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,11 +18,9 @@ from imcprobe.safetext import quoted
 from imcprobe.testing.faults import FAULTS, parse_fault
 from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
 from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for, greeting_of
-from imcprobe.testing.running import run_with, serve
+from imcprobe.testing.running import run_with
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from imcprobe.testing.server import MockServer
 
 _FAULT_HELP = "; ".join(f"{row.usage}: {row.help}" for row in FAULTS.values())
@@ -103,35 +100,22 @@ def _is_made_up(build: str | None) -> bool:
 
 async def _run(server: MockServer | Fleet, command: str | None, terminal: Terminal) -> int:
     """Serve until a signal or the command's end; the exit code. Raises UsageError for an address in use."""
-    if command is None:
-        # Ctrl-C or SIGTERM is how a mock ends when all is well.
-        return await _until_signal(serve(server, partial(_say, terminal)), ended=ExitCode.OK)
-    return await _until_signal(_with(server, command), ended=None)
-
-
-async def _with(server: MockServer | Fleet, command: str) -> int:
-    async with server:
-        return await run_with(command, server.address)
-
-
-async def _until_signal(work: Coroutine[None, None, int | None], *, ended: int | None) -> int:
-    """Do the work, and pass signals on to it; `ended` is the code after one, None for 128 and its number."""
-    task = asyncio.ensure_future(work)
     caught: list[int] = []
+    signals: asyncio.Queue[int] = asyncio.Queue()
 
-    def stop(number: int) -> None:
+    def catch(number: int) -> None:
         caught.append(number)
-        task.cancel(number)
+        signals.put_nowait(number)
 
     # A terminal that is closed ends a mock, unless nohup was asked to keep it.
     kept = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     for number in (signal.SIGINT, signal.SIGTERM, *([] if kept else [signal.SIGHUP])):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    try:
-        return await task or ExitCode.OK
-    except asyncio.CancelledError:
-        return BY_SIGNAL + caught[0] if ended is None else ended
-
-
-def _say(terminal: Terminal, line: str) -> None:
-    terminal.out(f"{line}\n")
+        asyncio.get_running_loop().add_signal_handler(number, catch, number)
+    async with server:
+        if command is None:
+            terminal.out(f"{server.ready_line}\n")
+            await signals.get()
+            # Ctrl-C or SIGTERM is how a mock ends when all is well.
+            return ExitCode.OK
+        code = await run_with(command, server.address, signals=signals)
+    return BY_SIGNAL + caught[0] if caught else code

@@ -86,33 +86,56 @@ async def serve(mock: MockServer | Fleet, announce: Callable[[str], None]) -> No
         await asyncio.Event().wait()
 
 
-async def run_with(command: str, address: str, *, patience: float = _TERMINATION) -> int:
+async def run_with(
+    command: str,
+    address: str,
+    *,
+    signals: asyncio.Queue[int] | None = None,
+    patience: float = _TERMINATION,
+) -> int:
     """Run a shell command that finds `address` in IMCPROBE_MOCK; return its exit code.
 
-    A command that a signal ended has 128 + the signal, as in a shell. When cancelled, the command and all
-    that it has started gets the signal that was the message of `Task.cancel` (SIGTERM without one), and is
-    killed when it takes more than `patience` seconds to end, or is cancelled once more.
+    A command that a signal ended has 128 + the signal, as in a shell. The first of `signals` is passed on
+    to the command and all that it has started; what then takes more than `patience` seconds to end, or
+    meets a second one, is killed. Cancelling is as SIGTERM.
     """
+    signals = signals or asyncio.Queue()
     environment = {**os.environ, ADDRESS_VARIABLE: address}
     process = await create_subprocess_shell(command, env=environment, start_new_session=True)
+    ended, told = asyncio.ensure_future(process.wait()), asyncio.ensure_future(signals.get())
     try:
-        code = await process.wait()
-    except asyncio.CancelledError as cancelled:
-        await _end(process, next(iter(cancelled.args), signal.SIGTERM), patience)
+        await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            await _end(process, told.result(), signals, patience)
+    except asyncio.CancelledError:
+        await _end(process, signal.SIGTERM, signals, patience)
         raise
+    finally:
+        told.cancel()
+    code = await ended
     return code if code >= 0 else _BY_SIGNAL - code
 
 
-async def _end(process: Process, number: int, patience: float) -> None:
+async def _end(process: Process, number: int, signals: asyncio.Queue[int], patience: float) -> None:
+    """Pass a signal on and wait for the end of all; after `patience` or another signal kill the rest."""
     _signal_all(process, number)
+    over, again = asyncio.ensure_future(_over(process)), asyncio.ensure_future(signals.get())
     try:
-        async with asyncio.timeout(patience):
-            await process.wait()
-            while _signal_all(process, 0):  # noqa: ASYNC110 - what the shell has started, and left
-                await asyncio.sleep(_GLANCE)
-    except (TimeoutError, asyncio.CancelledError):
-        _signal_all(process, signal.SIGKILL)
-        await process.wait()
+        await asyncio.wait((over, again), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not over.done():
+            _signal_all(process, signal.SIGKILL)
+        over.cancel()
+        again.cancel()
+    await process.wait()
+
+
+async def _over(process: Process) -> None:
+    """Wait for the end of a command and, told to end as well, of what its shell has left behind."""
+    await process.wait()
+    _signal_all(process, signal.SIGTERM)  # a shell's background jobs are deaf to SIGINT
+    while _signal_all(process, 0):  # noqa: ASYNC110 - nobody else would tell
+        await asyncio.sleep(_GLANCE)
 
 
 def _signal_all(process: Process, number: int) -> bool:

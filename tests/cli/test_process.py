@@ -298,8 +298,20 @@ def test_a_second_signal_ends_a_command_that_ignores_the_first(tmp_path: Path) -
     process = start("mock", "--port", "0", "--exec", f"trap '' TERM INT; touch {mark}; sleep 60; true")
     wait_for(mark.exists)
     began = time.monotonic()
+    process.send_signal(signal.SIGSTOP)  # both wait for it together
     process.send_signal(signal.SIGINT)
-    select.select([], [], [], 0.2)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=10)
+    assert process.returncode in (130, 143)
+    assert time.monotonic() - began < 4
+
+
+def test_a_job_in_the_background_of_a_command_ends_with_it(tmp_path: Path) -> None:
+    mark = tmp_path / "begun"
+    process = start("mock", "--port", "0", "--exec", f"sleep 60 & touch {mark}; wait")
+    wait_for(mark.exists)
+    began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode == 130

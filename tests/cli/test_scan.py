@@ -205,6 +205,16 @@ def test_two_names_of_one_file_are_refused(cli: Cli, tmp_path: Path, force: list
         assert done.code == 2
         assert f"{other} are one file. Give it once." in done.err
     assert not (tmp_path / "c.json").exists()
+    (tmp_path / "c.json").touch()
+    (tmp_path / "d.csv").hardlink_to(tmp_path / "c.json")
+    assert cli("scan", "127.0.0.1", "-o", tmp_path / "c.json", "-o", tmp_path / "d.csv", "--force").code == 2
+
+
+def test_a_device_may_be_written_to_by_several(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).symlink_to("/dev/null")
+    outputs = ("-o", tmp_path / "a.csv", "-o", tmp_path / "b.csv", "--force")
+    assert cli("scan", imc_server().address, *outputs).code == 0
 
 
 def test_a_disk_that_is_full_at_the_very_end_is_one_line_too(shell: Any, imc_server: ServerFactory) -> None:

@@ -39,7 +39,7 @@ async def test_a_cancelled_command_is_ended_even_when_it_will_not(tmp_path: Path
     command = f"{before}echo $$ > {pipe}; exec sleep 60"
     running = asyncio.create_task(run_with(command, "127.0.0.1:2525", patience=0.2))
     pid = int(await asyncio.to_thread(pipe.read_text))
-    running.cancel()
+    running.cancel("for a reason")
     with pytest.raises(asyncio.CancelledError):
         await running
     with pytest.raises(ProcessLookupError):
