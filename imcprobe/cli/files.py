@@ -162,7 +162,7 @@ def _check_apart(paths: Iterable[str]) -> None:
 def _identity(path: str) -> object:
     """What two paths to one file have in common: its inode, or its place where it does not exist yet."""
     try:
-        known = os.stat(path)  # noqa: PTH116 - a path that is none raises here, too
+        known = Path(path).stat()
     except (OSError, ValueError):
         return os.path.realpath(path)
     return (known.st_dev, known.st_ino) if stat.S_ISREG(known.st_mode) else path
