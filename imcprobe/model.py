@@ -1,7 +1,8 @@
-"""The values everyone shares: frozen, slotted, without behaviour that needs the outside.
+"""The values everyone shares: immutable, without behaviour that needs the outside.
 
 `Observation` is what was seen, `Identification` what it means, `Result` the two together; what
-is seen stays as it is, so that stored observations can be judged again when the tables grow.
+is seen stays as it is, so that stored observations can be judged again when the tables grow. What a
+scan makes by the million is a named tuple, which is made three times as fast as a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 _BUILD = re.compile(r"(?:([0-9]{1,3})\.([0-9]{1,3})\.)?([0-9]{1,5})(?:\.([0-9]{1,5}))?", re.ASCII)
 
@@ -17,8 +19,7 @@ SCHEMA_NAME = "imcprobe/1"
 """Of the records that scans are stored as."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Target:
+class Target(NamedTuple):
     """A host (name or literal address, without brackets) and a TCP port.
 
     >>> str(Target("2001:db8::1", 2525))
@@ -249,8 +250,7 @@ class Identification:
         return self.family is not Family.REFUSED and (self.product or "").startswith("Exchange")
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """Durations in milliseconds by the monotonic clock; None where nothing was observed.
 
     `greeting_ms` counts from the start of the connection to the end of the greeting.
@@ -263,8 +263,7 @@ class Times:
 NO_TIMES = Times()
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What happened at one target: never judged, never cut except by the bounds of the probe.
 
     `greeting` holds every byte that came before imcprobe sent anything, also those behind the
@@ -292,8 +291,7 @@ class Observation:
         return bool(self.greeting)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An observation and what it was concluded to mean (None: nothing an SMTP greeting would say)."""
 
     observation: Observation

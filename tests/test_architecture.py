@@ -14,10 +14,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "imcprobe"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-CORE = ("errors", "safetext", "model", "addresses", "targets", "knowledge", "fingerprint")
+CORE = ("errors", "version", "safetext", "model", "addresses", "targets", "knowledge", "fingerprint")
 # What each room may import from; a room may always import from itself.
 ALLOWED = {
     "errors": (),
+    "version": (),
     "safetext": (),
     "model": (),
     "addresses": ("errors", "safetext", "model"),

@@ -48,19 +48,22 @@ class Verdict:
         self._answered = 0
         self._silent = 0
 
-    def add(self, result: Result) -> None:
-        """Take one more result into account; a line that is no target is none that did not answer."""
+    def add(self, result: Result, count: int = 1) -> None:
+        """Take a result, and others that are like it, into account.
+
+        A line that is no target is none that did not answer.
+        """
         if result.observation.status is Status.INVALID_INPUT:
             return
         if result.observation.answered:
-            self._answered += 1
+            self._answered += count
             if self._expectation is not None and not self._expectation.met(result):
-                self._unexpected += 1
+                self._unexpected += count
         else:
-            self._silent += 1
+            self._silent += count
         for word, condition in self._fail_on.items():
             if condition(result):
-                self._met[word] += 1
+                self._met[word] += count
 
     @property
     def answered(self) -> bool:

@@ -73,7 +73,7 @@ class OutputFiles:
             return
         held = results if self._wanted is None else [each for each in results if self._wanted(each)]
         self._held += len(held)
-        self._write_each(lambda file: "".join(map(file.format.row, held)))
+        self._write_each(lambda file: file.format.rows(held))
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         """Write the ends; returns what was written, in words, empty without files."""

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +23,7 @@ from imcprobe.outputs.tally import Tally
 from imcprobe.safetext import quoted, safe, to_bytes
 from imcprobe.sources.detect import read_stored
 from imcprobe.sources.text import observation
+from imcprobe.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -123,7 +123,7 @@ def _write(
         tally.add(result)
     kinds = {"records" if store.kind == "records" else "text" for store in read}
     head = Head(
-        version=version("imcprobe"),
+        version=__version__,
         started=started,
         targets=len(everything),
         source="records" if "records" in kinds else "text",
@@ -135,7 +135,7 @@ def _write(
         told = files.end(tally, seconds, complete=True)
     finally:
         files.close()
-    rows = "".join(form.row(result) for result in everything if show(result))
+    rows = form.rows(filter(show, everything))
     terminal.out(form.start(head) + rows + form.end(tally, seconds, complete=True))
     if told:
         terminal.remark(f"wrote {told}")

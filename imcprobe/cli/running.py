@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
@@ -18,10 +17,11 @@ from imcprobe.errors import ImcprobeError, OutputError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Result, Status, Target
 from imcprobe.outputs.records import Head, HeadOptions
-from imcprobe.outputs.tally import Tally
+from imcprobe.outputs.tally import Tally, alike
 from imcprobe.probe.limits import open_files, within_limits
 from imcprobe.probe.scan import Scan
 from imcprobe.safetext import restore
+from imcprobe.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ _TICK = 0.2
 class Run:
     """All that one scan of the command line needs.
 
-    `show` says which results stdout gets, `announcement` what is said first, the pace added, and
+    `show` says which results stdout gets (None: all), `announcement` what is said first, the pace added, and
     `warns` whether it is said that nobody answered.
     """
 
@@ -59,7 +59,7 @@ class Run:
     files: OutputFiles
     verdict: Verdict
     format: Format
-    show: Callable[[Result], bool] = lambda _: True
+    show: Callable[[Result], bool] | None = None
     announcement: str | None = None
     warns: bool = True
 
@@ -104,7 +104,7 @@ class _Runner:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._tally = Tally()
-        self._seen: Counter[bytes] = Counter()
+        self._greetings: Counter[bytes] = Counter()
         # The ports of one address may well greet alike.
         self._counts_greetings = len(run.targets.ports) == 1
         self._signal = 0
@@ -149,18 +149,20 @@ class _Runner:
 
     def _add(self, results: list[Result]) -> None:
         run = self._run
-        for result in results:
-            self._tally.add(result)
-            run.verdict.add(result)
-            greeting = result.observation.greeting
-            if 0 < len(greeting) <= _LONGEST_GREETING and self._counts_greetings:
-                self._note(greeting)
+        for result, count in alike(results):
+            self._tally.add(result, count)
+            run.verdict.add(result, count)
+        if self._counts_greetings:
+            self._note([seen.greeting for seen, _ in results])
         run.files.add(results)
-        run.terminal.out("".join(run.format.row(result) for result in results if run.show(result)))
+        run.terminal.out(run.format.rows(results if run.show is None else filter(run.show, results)))
 
-    def _note(self, greeting: bytes) -> None:
-        if greeting in self._seen or len(self._seen) < _MAX_GREETINGS:
-            self._seen[greeting] += 1
+    def _note(self, greetings: list[bytes]) -> None:
+        """Count greetings; once there are very many different ones, only those that are known."""
+        short = [each for each in greetings if 0 < len(each) <= _LONGEST_GREETING]
+        if len(self._greetings) >= _MAX_GREETINGS:
+            short = [each for each in short if each in self._greetings]
+        self._greetings.update(short)
 
     def _end(self, seconds: float) -> int:
         run, tally = self._run, self._tally
@@ -180,7 +182,7 @@ class _Runner:
         run, tally = self._run, self._tally
         if run.terminal.gone:
             return
-        most = max(self._seen.values(), default=0)
+        most = max(self._greetings.values(), default=0)
         if most >= _SAME_FROM and most * 2 > tally.answered:
             run.terminal.remark(
                 f"the same greeting came from {most:,} of {tally.answered:,} addresses: "
@@ -216,7 +218,7 @@ class _Runner:
 def _head(run: Run) -> Head:
     options = run.options
     return Head(
-        version=version("imcprobe"),
+        version=__version__,
         started=time.time(),
         targets=len(run.targets) + len(run.targets.bad),
         ports=run.targets.ports,

@@ -100,16 +100,16 @@ def scan(
                 files=files,
                 verdict=verdict,
                 format=FORMATS[name](),
-                show=_shown(verbose) if name == "table" else lambda _: True,
+                show=_shown(verbose) if name == "table" else None,
                 announcement=_announced(wanted),
             )
         )
 
 
-def _shown(verbose: int) -> Callable[[Result], bool]:
-    """Which results the table shows."""
+def _shown(verbose: int) -> Callable[[Result], bool] | None:
+    """Which results the table shows, None for all."""
     if verbose >= _ALL:
-        return lambda _: True
+        return None
     return ONLY["answered" if verbose else "exchange"]
 
 

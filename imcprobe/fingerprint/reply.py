@@ -28,10 +28,15 @@ FIRST_REFUSAL = 400
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _SINGLE = re.compile(rb"[2-5][0-9][0-9](?: [^\n]*)?\r?\n")
-is_plain_greeting = re.compile(rb"220(?: [^\n]*)?\r?\n").fullmatch
-"""Match a greeting of one line, and nothing else: what nearly every server says."""
-
 _BEGUN = re.compile(rb"[2-5](?:[0-9](?:[0-9](?:[ \r-][^\n]*)?)?)?")
+
+
+def is_plain_greeting(data: bytes) -> bool:
+    """Whether `data` is a greeting of one line, and nothing else: what nearly every server says.
+
+    Asked of every greeting of a scan: False for a code without text, which is as good and next to unknown.
+    """
+    return data.startswith(b"220 ") and data.find(b"\n") == len(data) - 1
 
 
 def is_single(data: bytes) -> bool:

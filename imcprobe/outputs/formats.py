@@ -11,7 +11,7 @@ from imcprobe.outputs.records import Head, head_record, line_of, result_line, su
 from imcprobe.outputs.spreadsheet import csv_line, header_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from imcprobe.model import Result
     from imcprobe.outputs.tally import Tally
@@ -28,6 +28,9 @@ class Format(ABC):
     @abstractmethod
     def row(self, result: Result) -> str: ...
 
+    def rows(self, results: Iterable[Result]) -> str:
+        return "".join(map(self.row, results))
+
     def end(self, _tally: Tally, _seconds: float, *, complete: bool) -> str:  # noqa: ARG002 - for others to use
         return ""
 
@@ -40,6 +43,9 @@ class JsonLines(Format):
 
     def row(self, result: Result) -> str:
         return f"{result_line(result)}\n"
+
+    def rows(self, results: Iterable[Result]) -> str:
+        return "\n".join([*map(result_line, results), ""])
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         return f"{line_of(summary_record(tally, seconds, complete=complete))}\n"

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
 _WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
 # JSON of greetings, by the identity of what they were identified as: a scan meets few different ones,
-# and `identify` remembers them too. What is longer than a greeting is not worth its room in memory.
+# and `identify` remembers them too. What is longer than such a text is not worth its room in memory.
 _MAX_REMEMBERED = 1024
-_LONGEST_REMEMBERED = 1024
-_remembered: dict[int, tuple[Identification | None, tuple[bytes, Status, str | None], str]] = {}
+_LONGEST_REMEMBERED = 4096
+_remembered: dict[int, tuple[Identification | None, tuple[object, ...], str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +152,14 @@ def line_of(record: dict[str, Any]) -> str:
 
 def result_line(result: Result) -> str:
     """What `line_of(result_record(result))` gives, for scans of millions: no dictionary in between."""
-    seen, times = result.observation, result.observation.times
-    host = _json_text(safe(seen.target.host))
-    ehlo = "null" if seen.ehlo is None else f"[{','.join(_json_text(safe(line)) for line in seen.ehlo)}]"
+    (host, port), address, _, _, _, _, _, (connect, greeting), attempts, error, seen_at, _ = result[0]
+    target = _json_text(safe(host))
     return (
-        f'{{"type":"result","target":{host},'
-        f'"ip":{host if seen.address == seen.target.host else _text(seen.address)},'
-        f'"port":{seen.target.port or "null"},"status":"{seen.status}",{_greeting_json(result)},'
-        f'"ehlo":{ehlo},"tls":null,"ntlm":null,"times":{{"connect_ms":{_number(times.connect_ms)},'
-        f'"greeting_ms":{_number(times.greeting_ms)}}},"attempts":{seen.attempts},'
-        f'"error":{_text(seen.error)},'
-        f'"timestamp":{"null" if seen.seen_at is None else _quoted_timestamp(seen.seen_at)}}}'
+        f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},'
+        f'"port":{port or "null"},{_greeting_json(result)}"times":{{"connect_ms":'
+        f'{"null" if connect is None else _milliseconds(connect)},"greeting_ms":'
+        f'{"null" if greeting is None else _milliseconds(greeting)}}},"attempts":{attempts},"error":'
+        f'{"null" if error is None else _text(error)},"timestamp":{_moment(seen_at)}}}'
     )
 
 
@@ -223,29 +220,34 @@ def _neighbour(release: Release | None) -> dict[str, str] | None:
 
 
 def _greeting_json(result: Result) -> str:
-    """From `code` to `identification`: the same for every server that says the same."""
-    seen, found = result.observation, result.identification
+    """From `status` to `ntlm`: the same for every server that says the same."""
+    seen, found = result
+    said = (seen.greeting, seen.status, seen.source, seen.ehlo)
     known = _remembered.get(id(found))
-    if known is not None and known[0] is found and known[1] == (seen.greeting, seen.status, seen.source):
+    if known is not None and known[0] is found and known[1] == said:
         return known[2]
     code, shown = reply_code(seen.greeting), shown_greeting(seen.greeting)
     base64 = f'"{b64encode(seen.greeting).decode()}"' if seen.greeting else "null"
+    ehlo = "null" if seen.ehlo is None else f"[{','.join(map(_text, seen.ehlo))}]"
     text = (
-        f'"code":{"null" if code is None else code},'
+        f'"status":"{seen.status}","code":{"null" if code is None else code},'
         f'"greeting":{"null" if shown is None else _json_text(shown)},'
         f'"greeting_base64":{base64},"complete_greeting":{"true" if is_complete(result) else "false"},'
         f'"name":{_text(None if found is None else found.host)},'
-        f'"identification":{"null" if found is None else line_of(identification_record(found))}'
+        f'"identification":{"null" if found is None else line_of(identification_record(found))},'
+        f'"ehlo":{ehlo},"tls":null,"ntlm":null,'
     )
-    if len(seen.greeting) <= _LONGEST_REMEMBERED:
+    if len(text) <= _LONGEST_REMEMBERED:
         if len(_remembered) >= _MAX_REMEMBERED:
             _remembered.clear()
-        _remembered[id(found)] = (found, (seen.greeting, seen.status, seen.source), text)
+        _remembered[id(found)] = (found, said, text)
     return text
 
 
-def _quoted_timestamp(seconds: float) -> str:
-    return f'"{timestamp(seconds)}"'
+@lru_cache(maxsize=8)
+def _moment(seconds: float | None) -> str:
+    # What is read in one go has one moment.
+    return "null" if seconds is None else f'"{timestamp(seconds)}"'
 
 
 def rounded(milliseconds: float | None) -> float | None:
@@ -253,8 +255,8 @@ def rounded(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds, 1)
 
 
-def _number(milliseconds: float | None) -> str:
-    return "null" if milliseconds is None else repr(round(milliseconds, 1))
+def _milliseconds(duration: float) -> str:
+    return f"{duration:.1f}"  # as `rounded`, and as JSON has it
 
 
 def _text(text: str | None) -> str:

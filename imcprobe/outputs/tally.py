@@ -43,6 +43,17 @@ def bucket(result: Result) -> Bucket:
     return _SILENT.get(result.observation.status, Bucket.NO_ANSWER)
 
 
+def alike(results: list[Result]) -> list[tuple[Result, int]]:
+    """One result of each kind, and how many are of it.
+
+    Of a kind are those with the same status and identification, bytes or none: a scan meets few kinds, and
+    to judge each once is what counting costs.
+    """
+    kinds = [(id(found), seen.status, not seen.greeting) for seen, found in results]
+    of_kind = dict(zip(kinds, results, strict=True))
+    return [(of_kind[kind], count) for kind, count in Counter(kinds).items()]
+
+
 class Tally:
     """Counts of results so far."""
 
@@ -59,10 +70,11 @@ class Tally:
     def exchange(self) -> int:
         return self.by_bucket[Bucket.EXCHANGE]
 
-    def add(self, result: Result) -> None:
-        self.by_status[result.observation.status] += 1
-        self.by_bucket[bucket(result)] += 1
-        self.answered += result.observation.answered
+    def add(self, result: Result, count: int = 1) -> None:
+        """Count a result, and others that are like it (`alike`)."""
+        self.by_status[result.observation.status] += count
+        self.by_bucket[bucket(result)] += count
+        self.answered += count * result.observation.answered
 
     def line(self) -> str:
         """The counts in words; those that are zero are left out, but for Exchange.

@@ -1,39 +1,97 @@
-"""When this machine has run out of files, ports or buffers: no target's fault, and mostly soon over."""
+"""When this machine has run out of something, or its network is away: no target's fault, mostly soon over."""
 
 from __future__ import annotations
 
 import errno
 import time
+from typing import TYPE_CHECKING
 
 from imcprobe.errors import ImcprobeError
-from imcprobe.probe.outcomes import EXHAUSTED, name_of
+from imcprobe.model import Status
+from imcprobe.probe.outcomes import name_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imcprobe.model import Observation
+
+# Files, buffers, memory; ENOSPC is of epoll, fs.epoll.max_user_watches.
+_RUN_OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
+_NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+# How what was under way ends when the network has gone, in time.
+_BY_SILENCE = frozenset({Status.CONNECTION_TIMEOUT, Status.IO_TIMEOUT, Status.UNREACHABLE})
+# How long to wait for files, ports or buffers, which connections that end give back.
+_SHORT_PAUSE = 0.05
+# How long to wait for a network.
+_LONG_PAUSE = 0.5
 # With no connection left that could end and free something, waiting longer than this is in vain.
 STUCK_LIMIT = 5.0
 
 
 class Exhaustion:
-    """Tells waiting from failing, for connections that the system refuses to begin."""
+    """Tells waiting from failing, for connections that the system refuses to begin.
 
-    def __init__(self) -> None:
-        self._reached: set[bool] = set()  # whether of IPv6
+    `has_route` says of an address whether there is a way to it and an own address for it, without sending
+    anything. `remark` is told once of each time that the network is away.
+    """
+
+    def __init__(self, has_route: Callable[[str], bool], remark: Callable[[str], None]) -> None:
+        self._has_route = has_route
+        self._remark = remark
+        self._reached: dict[bool, str] = {}  # the last address, by whether it is of IPv6
         self._stuck_since: float | None = None
+        self._away = False
+        self._away_until = float("-inf")
+        self._looked_at = float("-inf")
 
     def over(self, address: str) -> None:
         """Take note that a connection to `address` has begun."""
-        self._reached.add(":" in address)
+        self._reached[":" in address] = address
         self._stuck_since = None
+        self._set_away(False)
 
-    def must_wait(self, error: OSError, address: str, *, busy: bool) -> bool:
-        """Whether `address` is to be tried again later; `busy` when other connections are under way.
+    def pause(self, code: int | None, address: str, *, busy: bool) -> float | None:
+        """How many seconds to wait before `address` is tried again; None when it is a matter of the target.
 
-        Raises ImcprobeError when nothing has been possible for STUCK_LIMIT seconds.
+        `busy` when other connections are under way. Raises ImcprobeError when nothing has been possible
+        for STUCK_LIMIT seconds.
         """
-        if error.errno not in EXHAUSTED:
+        if code in _NO_ROUTE:
+            return self._pause_without_network(address)
+        # Without an own address of that kind waiting is in vain; with one the ports have run out.
+        if code in _RUN_OUT or (code == errno.EADDRNOTAVAIL and self._has_route(address)):
+            self._check_stuck(code, busy=busy)
+            return _SHORT_PAUSE
+        return None
+
+    def is_to_blame(self, seen: Observation, since: float) -> bool:
+        """Whether a probe that was under way since that moment failed because the network was away."""
+        if seen.status not in _BY_SILENCE:
             return False
-        # No own address of that kind is no matter of waiting, unless there has been one before.
-        if error.errno == errno.EADDRNOTAVAIL and (":" in address) not in self._reached:
-            return False
+        now = time.monotonic()
+        if seen.address is not None and now - self._looked_at > _LONG_PAUSE:
+            self._looked_at = now
+            self._look(seen.address)
+        return self._away or since < self._away_until
+
+    def _pause_without_network(self, address: str) -> float | None:
+        self._look(address)
+        return _LONG_PAUSE if self._away else None
+
+    def _look(self, address: str) -> None:
+        """Find out whether also the way to an address that was reached before is gone."""
+        reached = self._reached.get(":" in address)
+        gone = reached is not None and not self._has_route(reached)
+        if gone and not self._away:
+            self._remark(f"your network went away (no route) at {address}; waiting for it. Ctrl-C to stop.")
+        self._set_away(gone)
+
+    def _set_away(self, gone: bool) -> None:
+        if self._away and not gone:
+            self._away_until = time.monotonic()
+        self._away = gone
+
+    def _check_stuck(self, code: int | None, *, busy: bool) -> None:
         now = time.monotonic()
         if busy:
             self._stuck_since = None
@@ -41,7 +99,6 @@ class Exhaustion:
             self._stuck_since = now
         elif now - self._stuck_since > STUCK_LIMIT:
             raise ImcprobeError(
-                f"no connection can be opened on this machine: {name_of(error.errno)} for {STUCK_LIMIT:g} s. "
+                f"no connection can be opened on this machine: {name_of(code)} for {STUCK_LIMIT:g} s. "
                 "Raise its limits (ulimit -n), or end what holds them."
             )
-        return True

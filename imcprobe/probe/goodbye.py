@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from imcprobe.probe.options import QUIT_TIMEOUT
-from imcprobe.probe.sockets import say, swallow
 
 if TYPE_CHECKING:
-    from imcprobe.probe.poller import Poller
+    from collections.abc import Callable
+
     from imcprobe.probe.sockets import Socket
 
 _QUIT = b"QUIT\r\n"
@@ -19,15 +19,15 @@ _READ = 4096
 
 
 class Goodbyes:
-    """Connections that are to be closed politely; their number is the length.
+    """Connections that are to be closed politely, by `hang_up` in the end; their number is the length.
 
     All wait equally long, so that the order of saying QUIT is the order of giving up.
     """
 
-    def __init__(self, poller: Poller) -> None:
-        self._poller = poller
+    def __init__(self, hang_up: Callable[[int, Socket], None]) -> None:
+        self._hang_up = hang_up
         self._unsaid: list[tuple[int, Socket]] = []
-        self._said: OrderedDict[int, tuple[Socket, float]] = OrderedDict()
+        self._said: dict[int, tuple[Socket, float]] = {}
 
     def __len__(self) -> int:
         return len(self._unsaid) + len(self._said)
@@ -45,30 +45,43 @@ class Goodbyes:
         """Say QUIT, one right behind the other: kernel and server stay awake, and each costs less."""
         until = time.monotonic() + QUIT_TIMEOUT
         for fd, sock in self._unsaid:
-            if say(sock, _QUIT):
-                self._said[fd] = (sock, until)
+            try:
+                sock.send(_QUIT)
+            except OSError:  # the peer has left already
+                self._hang_up(fd, sock)
             else:
-                self._end(fd, sock)
+                self._said[fd] = (sock, until)
         self._unsaid.clear()
 
-    def ready(self, fd: int) -> bool:
-        """Whether a descriptor that is ready is one of these; 221, anything else, or the end is goodbye."""
-        said = self._said.get(fd)
-        if said is None:
-            return False
-        if swallow(said[0], _READ):
-            del self._said[fd]
-            self._end(fd, said[0])
-        return True
+    def read(self, ready: list[int]) -> list[int]:
+        """Take the answers of descriptors that are ready; returns those of others.
 
-    def expire(self, now: float) -> None:
-        """Close those whose server had its time."""
-        while self._said:
-            fd, (sock, until) = next(iter(self._said.items()))
-            if until > now:
-                return
+        221, anything else, or the end: all are goodbye.
+        """
+        said, others = self._said, []
+        for fd in ready:
+            entry = said.get(fd)
+            if entry is None:
+                others.append(fd)
+                continue
+            sock = entry[0]
+            try:
+                sock.recv(_READ)  # closing over unread bytes would be a reset
+            except BlockingIOError:
+                continue
+            except OSError:
+                pass
+            del said[fd]
+            self._hang_up(fd, sock)
+        return others
+
+    def expire(self, now: float) -> bool:
+        """Close those whose server had its time; whether there were any."""
+        due = [*takewhile(lambda said: said[1][1] <= now, self._said.items())]
+        for fd, (sock, _) in due:
             del self._said[fd]
-            self._end(fd, sock)
+            self._hang_up(fd, sock)
+        return bool(due)
 
     def close(self) -> None:
         """Close all, without a word."""
@@ -76,7 +89,3 @@ class Goodbyes:
             sock.close()
         self._said.clear()
         self._unsaid.clear()
-
-    def _end(self, fd: int, sock: Socket) -> None:
-        self._poller.closing(fd)
-        sock.close()

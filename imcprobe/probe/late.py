@@ -1,4 +1,4 @@
-"""One connection of the slow lane: its state, and the observations that it becomes."""
+"""One target that needs more than one look: its probe, its connection, and the observations of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imcprobe.fingerprint.reply import FIRST_REFUSAL, ReplyReader
 from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.probe.options import BACK_OFF
+from imcprobe.probe.outcomes import RETRIED, failure, weightier
 
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
@@ -28,43 +30,115 @@ class Greeted(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
+class Probe:
+    """One target under way: the literal addresses to try, and how far it is.
+
+    `at` is the address whose turn it is. By the monotonic clock, and None before its first connection,
+    are `began`, from which its deadline counts, and `since`, from which this try's connect limit does.
+    `failed` is what to tell of it should all the rest fail too.
+    """
+
+    target: Target
+    addresses: tuple[str, ...]
+    at: int = 0
+    began: float | None = None
+    since: float | None = None
+    attempts: int = 1
+    failed: Observation | None = None
+
+    @property
+    def address(self) -> str:
+        return self.addresses[self.at]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to it but a target whose host is its address."""
+        return self.began is None and self.addresses == (self.target.host,)
+
+    @property
+    def others(self) -> int:
+        """How many addresses are left behind this one."""
+        return len(self.addresses) - self.at - 1
+
+    def ends_at(self, options: ProbeOptions) -> float:
+        """Its last moment, once it has begun."""
+        assert self.began is not None  # noqa: S101 - asked about connections only
+        return self.began + options.deadline
+
+    def connected(self, now: float) -> None:
+        """Take note that a connection has been begun."""
+        self.began = now if self.began is None else self.began
+        self.since = now if self.since is None else self.since
+
+    def next_address(self, seen: Observation) -> None:
+        """Turn to the next address, after what was seen at this one."""
+        self.failed = weightier(self.failed, seen)
+        self.at += 1
+
+    def next_attempt(self, seen: Observation | None) -> None:
+        """Turn to the first address again; without `seen` as if nothing had been."""
+        self.at, self.since = 0, None
+        if seen is not None:
+            self.failed = weightier(self.failed, seen)
+            self.attempts += 1
+
+    def due_again(self, seen: Observation, options: ProbeOptions) -> float | None:
+        """When to try again after what was seen, None when that is the last word."""
+        if seen.status not in RETRIED or self.attempts > options.retries:
+            return None
+        due = time.monotonic() + BACK_OFF * 2 ** (self.attempts - 1)
+        return due if due < self.ends_at(options) else None
+
+    def outcome(self, seen: Observation) -> Observation:
+        """What to tell of the target after its last observation."""
+        told = seen if seen.status is Status.SUCCESS else weightier(self.failed, seen)
+        return told if told.attempts == self.attempts else told._replace(attempts=self.attempts)
+
+
+def of_one_address(target: Target, started: float | None = None) -> Probe:
+    """The probe of a target whose host is its address, begun at `started`."""
+    return Probe(target, (target.host,), began=started, since=started)
+
+
+@dataclass(slots=True, eq=False)
 class Late:
     """A connection in the slow lane; times are of the monotonic clock, `due` its next moment.
 
-    `connect_by` is when this address is given up, `failed` what to tell of those before it, should it
-    fail too.
+    `started` is when its try began, `connect_by` when this address is given up.
     """
 
     sock: Socket
-    target: Target
-    address: str
-    others: tuple[str, ...]
+    probe: Probe
     started: float
     due: float
     connect_by: float = 0.0
     connected_at: float | None = None
     watched: bool = False
     reader: ReplyReader = field(default_factory=ReplyReader)
-    failed: Observation | None = None
 
     def seen(self, status: Status, error: str | None, *, greeted: bool) -> Observation:
         """The observation, as of now; with `greeted` the greeting has just ended."""
         now = time.monotonic()
         connected = self.connected_at if self.watched else None
         return Observation(
-            self.target,
-            self.address,
+            self.probe.target,
+            self.probe.address,
             status,
             greeting=bytes(self.reader.data),
             times=Times(self._since(connected), self._since(now if greeted else None)),
+            attempts=self.probe.attempts,
             error=error,
             seen_at=time.time(),
         )
 
+    def failure(self, code: int | None) -> Observation:
+        """The observation of a connection that an errno ended before a byte came."""
+        return failure(self.probe.target, self.probe.address, code)
+
     def greeting_due(self, options: ProbeOptions) -> float:
         """When the greeting must be complete, as far as is known by now."""
         connected = self.started if self.connected_at is None else self.connected_at
-        return min(connected + options.greeting_timeout, self.started + options.deadline)
+        return min(connected + options.greeting_timeout, self.probe.ends_at(options))
 
     def after(self, moment: float) -> str:
         """How long after its start a moment comes, in words."""

@@ -10,6 +10,8 @@ from imcprobe.safetext import quoted
 
 # How long a name may take to resolve: resolv.conf's own default is 5 s and two attempts.
 RESOLVE_TIMEOUT = 10.0
+# The first of several tries is repeated after this, in seconds; each further one after twice as long.
+BACK_OFF = 1.0
 # How long QUIT waits for its 221. A server that is slower has been asked politely enough.
 QUIT_TIMEOUT = 1.5
 # Addresses of one name that are tried, inside one connect limit.
@@ -27,6 +29,9 @@ class ProbeOptions:
     `quit` sends QUIT and waits shortly for the 221. `ehlo` sends EHLO first, under `helo_name` or
     the address literal of the own socket. `family` restricts names to addresses of IP version 4
     or 6. `watch_connect` measures the connect time, at the cost of one more event a target.
+    `rate` bounds new connections per second, `per_net` connections at once to one /24 or /64.
+    `retries` is how often a target is tried again after a time-out or a reset, inside its deadline.
+    `adaptive` lowers the connect limit to what is learnt from connections, never below a second.
     """
 
     concurrency: int = 1024
@@ -38,14 +43,22 @@ class ProbeOptions:
     helo_name: str | None = None
     family: int | None = None
     watch_connect: bool = False
+    rate: float | None = None
+    per_net: int | None = None
+    retries: int = 0
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "greeting_timeout", "deadline"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise UsageError(f"{name} {value!r}: a number of seconds above 0 is needed.")
-        if self.concurrency < 1:
-            raise UsageError(f"concurrency {self.concurrency!r}: at least 1 is needed.")
+        for name, least in (("concurrency", 1), ("per_net", 1), ("retries", 0)):
+            number = getattr(self, name)
+            if number is not None and number < least:
+                raise UsageError(f"{name} {number!r}: at least {least} is needed.")
+        if self.rate is not None and not 0 < self.rate < float("inf"):
+            raise UsageError(f"rate {self.rate!r}: connections per second above 0 are needed.")
         if self.helo_name is not None and _HELO_NAME.fullmatch(self.helo_name) is None:
             raise UsageError(
                 f"helo_name {quoted(self.helo_name)}: a host name or an address literal is needed."

@@ -7,7 +7,11 @@ import time
 
 from imcprobe.model import Observation, Status, Target
 
+NO_PORT = errno.ERANGE
+"""What stands for a port that is none: no system call is made with it."""
+
 _STATUS_OF = {
+    NO_PORT: Status.INVALID_INPUT,
     errno.ECONNREFUSED: Status.CONNECTION_REFUSED,
     errno.ECONNRESET: Status.CONNECTION_RESET,
     errno.ECONNABORTED: Status.CONNECTION_RESET,
@@ -28,23 +32,22 @@ _STATUS_OF = {
     errno.EPROTO: Status.UNREACHABLE,
 }
 
-# This machine has run out of something: the target is not to blame and is tried again.
-EXHAUSTED = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.ENOSPC}
-)  # ENOSPC: of epoll, fs.epoll.max_user_watches
+# What may pass, or answer another time; a refusal or a close is an answer.
+RETRIED = frozenset({Status.CONNECTION_TIMEOUT, Status.CONNECTION_RESET, Status.IO_TIMEOUT})
 
-
-# Of several addresses that failed, the one that says most of the host is told: what answered before
-# what did not, and that before what could not even be asked.
+# Of several addresses or tries that failed, the one that says most of the host is told: what bytes came
+# from before what answered, that before what did not, and that before what could not even be asked.
 _WEIGHT = {Status.UNREACHABLE: 0, Status.UNKNOWN_ERROR: 0, Status.CONNECTION_TIMEOUT: 1}
 _ANSWERED = 2
 
 
 def weightier(before: Observation | None, now: Observation) -> Observation:
     """The failure to tell of: the later one of two that weigh the same."""
-    if before is None or _WEIGHT.get(now.status, _ANSWERED) >= _WEIGHT.get(before.status, _ANSWERED):
-        return now
-    return before
+    return now if before is None or _weight(now) >= _weight(before) else before
+
+
+def _weight(seen: Observation) -> tuple[bool, int]:
+    return seen.answered, _WEIGHT.get(seen.status, _ANSWERED)
 
 
 def status_of(code: int | None) -> Status:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imcprobe.model import Observation, Status, Target
+from imcprobe.probe.exhaustion import Exhaustion
+from imcprobe.probe.late import Probe
 from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
 from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import Resolver, system_lookup
-from imcprobe.probe.sockets import connect, is_literal
+from imcprobe.probe.sockets import dial, has_route, is_literal
 from imcprobe.probe.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.poller import Poller
     from imcprobe.probe.resolve import Answer, Lookup
-    from imcprobe.probe.sockets import Connect
-    from imcprobe.probe.sweep import Start
+    from imcprobe.probe.sockets import Dial
 
 T = TypeVar("T")
 
@@ -40,7 +39,8 @@ class Scan:
     """Probes targets, pulled lazily, each once; `batches` is its life.
 
     `excluded` tells whether a literal address must not be connected to: it is asked about what names
-    resolve to. `lookup`, `connect` and `poller` are the outside, to be replaced in tests.
+    resolve to. `remark` is told, in a sentence, what an operator must know while it runs. `lookup`, `dial`,
+    `has_route` and `poller` are the outside, to be replaced in tests.
     """
 
     def __init__(
@@ -49,21 +49,23 @@ class Scan:
         options: ProbeOptions | None = None,
         *,
         excluded: Callable[[str], bool] = lambda _: False,
+        remark: Callable[[str], None] = lambda _: None,
         lookup: Lookup = system_lookup,
-        connect: Connect = connect,
+        dial: Dial = dial,
+        has_route: Callable[[str], bool] = has_route,
         poller: Callable[..., Poller] = default_poller,
     ) -> None:
         self.options = options or ProbeOptions()
         self._targets = iter(targets)
         self._excluded = excluded
         self._resolver = Resolver(lookup, self.options.family, freed=self._kick, limit=RESOLVE_TIMEOUT)
-        self._connect = connect
+        self._dial = dial
+        self._exhaustion = Exhaustion(has_route, remark)
         self._new_poller = poller
         self._sweep: Sweep | None = None
-        self._resolved: deque[Start] = deque()
         self._held: Target | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._batch: list[Observation] = []
+        self._seen: list[Observation] = []
         self._waiter: asyncio.Future[None] | None = None
         self._wake_timer: asyncio.TimerHandle | None = None
         self._cutting: asyncio.Task[None] | None = None
@@ -90,21 +92,20 @@ class Scan:
         self._sweep = sweep = Sweep(
             loop,
             self.options,
-            supply=self._supply,
-            deliver=self._batch_up,
-            converse=self._converse,
-            turned=self._turned,
-            failed=self._fail,
+            self,
+            self._seen,
+            exhaustion=self._exhaustion,
             poller=self._new_poller,
-            connect=self._connect,
+            dial=self._dial,
         )
         sweep.kick()
         try:
-            while not (self._over and not self._batch):
-                if not self._batch:
+            while self._seen or not self._over:
+                if not self._seen:
                     self._waiter = loop.create_future()
                     await self._waiter
-                batch, self._batch = self._batch, []
+                batch = self._seen[:]
+                self._seen.clear()
                 sweep.kick()
                 if batch:
                     yield batch
@@ -119,7 +120,7 @@ class Scan:
         """Start nothing more; what is under way may end within `grace` seconds."""
         self._stopping = True
         if self._sweep is not None:
-            self._cut_short |= self._sweep.forget_waiting()
+            self._cut_short |= self._sweep.stop()
             asyncio.get_running_loop().call_later(grace, self._spawn_cut)
             self._sweep.kick()
 
@@ -131,22 +132,25 @@ class Scan:
         await self._cancel_tasks()
         self._end()
 
-    def _supply(self) -> Start | None:
-        if self._stopping or self._over or len(self._batch) >= MAX_UNDELIVERED:
-            return None
-        while not self._resolved:
+    def supply(self, count: int) -> list[Target]:
+        """Return targets that can begin at once; names that come by are looked up first."""
+        found: list[Target] = []
+        if self._stopping or self._over or len(self._seen) >= MAX_UNDELIVERED:
+            return found
+        while len(found) < count:
             target = self._held or next(self._targets, None)
             self._held = None
             if target is None:
                 self._exhausted = True
-                return None
+                break
             if is_literal(target.host):
-                return target, ()
-            if not self._resolver.free:
+                found.append(target)
+            elif self._resolver.free:
+                self._spawn(self._resolve(target, self._resolver.ask(target.host)))
+            else:
                 self._held = target
-                return None
-            self._spawn(self._resolve(target, self._resolver.ask(target.host)))
-        return self._resolved.popleft()
+                break
+        return found
 
     async def _resolve(self, target: Target, answer: Answer) -> None:
         try:
@@ -158,16 +162,22 @@ class Scan:
         found = tuple(filter(is_literal, found))
         allowed = tuple(address for address in found if not self._excluded(address))
         if allowed:
-            self._resolved.append((target, allowed))
+            self._resolved(Probe(target, allowed))
         elif found:
             self._report(target, found[0], Status.EXCLUDED, None)
         else:
             self._report(target, None, Status.RESOLUTION_ERROR, "no address")
 
-    def _report(self, target: Target, address: str | None, status: Status, error: str | None) -> None:
-        self._batch_up(Observation(target, address, status, error=error, seen_at=time.time()))
+    def _resolved(self, probe: Probe) -> None:
+        if self._stopping:
+            self._cut_short = True
+        else:
+            self._running.add(probe)
 
-    def _converse(self, greeted: Greeted) -> None:
+    def _report(self, target: Target, address: str | None, status: Status, error: str | None) -> None:
+        self._seen.append(Observation(target, address, status, error=error, seen_at=time.time()))
+
+    def converse(self, greeted: Greeted) -> None:
         """Begin a conversation, or none when everything is being cut short."""
         from imcprobe.probe.session import converse
 
@@ -181,10 +191,10 @@ class Scan:
         if task is None or task.cancelled():
             greeted.sock.close()  # unless the conversation had begun, and took it
             self._cut_short = True
-            self._batch_up(replace(greeted.seen, error="EHLO was cut short: the scan was stopped"))
+            self._seen.append(greeted.seen._replace(error="EHLO was cut short: the scan was stopped"))
         elif task.exception() is None:
-            self._batch_up(task.result())
-        self._running.release()
+            self._seen.append(task.result())
+        self._running.release(greeted.sock)
 
     @property
     def _running(self) -> Sweep:
@@ -200,7 +210,7 @@ class Scan:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+            self.failed(error)
         else:
             self._kick()
 
@@ -208,20 +218,17 @@ class Scan:
         if not self._over:
             self._running.kick()
 
-    def _batch_up(self, seen: Observation) -> None:
-        self._batch.append(seen)
-
-    def _turned(self) -> None:
-        waiting = self._tasks or self._resolved or self._held
+    def turned(self) -> None:
+        waiting = self._tasks or self._held
         if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
             self._whole = self._exhausted and not waiting and not self._cut_short
             self._end()
-        elif len(self._batch) >= WORTHWHILE:
+        elif len(self._seen) >= WORTHWHILE:
             self._wake()
-        elif self._batch and self._wake_timer is None:
+        elif self._seen and self._wake_timer is None:
             self._wake_timer = asyncio.get_running_loop().call_later(BATCH_PAUSE, self._wake)
 
-    def _fail(self, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         self._failure = error
         self._end()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import socket
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -66,7 +65,7 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
     try:
         seen = await _asked(client, sock, greeted, options)
         if options.quit and sock.in_step and not await _quit(client) and seen.ehlo is not None:
-            return dataclasses.replace(seen, ehlo=None, error=_OUT_OF_STEP)
+            return seen._replace(ehlo=None, error=_OUT_OF_STEP)
         return seen
     finally:
         client.close()
@@ -80,14 +79,14 @@ async def _asked(
     try:
         return await _in_time(_ehlo(client, sock, greeted.seen), limit)
     except _EXPECTED as error:
-        return dataclasses.replace(greeted.seen, error=_words(error))
+        return greeted.seen._replace(error=_words(error))
 
 
 async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation) -> Observation:
     await client.connect()
     early = sock.early()
     if early:
-        return dataclasses.replace(seen, greeting=seen.greeting + early)
+        return seen._replace(greeting=seen.greeting + early)
     sock.listening = True
     with contextlib.suppress(aiosmtplib.SMTPHeloError):  # another code than 250, by whatever it takes for one
         await client.ehlo()
@@ -97,11 +96,11 @@ async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation)
         raise ReplyError("a line without an end")
     reply, length = parsed
     if len(sock.heard) > length:
-        return dataclasses.replace(seen, error=_OUT_OF_STEP)
+        return seen._replace(error=_OUT_OF_STEP)
     sock.in_step = True
     if reply.code != _OK:
-        return dataclasses.replace(seen, error=f"EHLO refused with {reply.code}")
-    return dataclasses.replace(seen, ehlo=reply.lines)
+        return seen._replace(error=f"EHLO refused with {reply.code}")
+    return seen._replace(ehlo=reply.lines)
 
 
 async def _quit(client: aiosmtplib.SMTP) -> bool:

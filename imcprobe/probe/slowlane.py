@@ -6,7 +6,6 @@ a heap. Where a conversation may follow, a greeting is only peeked at, so that a
 
 from __future__ import annotations
 
-import errno
 import heapq
 import socket
 import time
@@ -15,15 +14,25 @@ from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.reply import GREETING, MAX_REPLY_BYTES, ReplyReader
-from imcprobe.model import Observation, Status, Target
-from imcprobe.probe.late import Greeted, Late, judge
-from imcprobe.probe.outcomes import EXHAUSTED, failure, name_of, status_of, weightier
-from imcprobe.probe.sockets import Connect, Socket, has_ended, idle_seconds, is_connected, swallow
+from imcprobe.model import Observation, Status
+from imcprobe.probe.late import Greeted, Late, Probe, judge
+from imcprobe.probe.outcomes import name_of, status_of
+from imcprobe.probe.sockets import (
+    Dial,
+    Socket,
+    connect,
+    connect_seconds,
+    has_ended,
+    idle_seconds,
+    is_connected,
+    swallow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.pace import ConnectLimit
     from imcprobe.probe.poller import Poller
 
 _NOT_AVAILABLE = 421  # the server closes by itself (RFC 5321, 3.8)
@@ -31,25 +40,31 @@ _READ = MAX_REPLY_BYTES + 1
 
 
 class SlowLane:
-    """Holds late connections until `finish` takes the observation, or `converse` the connection."""
+    """Holds late connections until `finish` takes the observation, or `converse` the connection.
+
+    `again` takes a probe whose next address is to be tried, once its connection is closed by `hang_up`.
+    """
 
     def __init__(
         self,
         options: ProbeOptions,
+        limit: ConnectLimit,
         poller: Poller,
+        *,
         finish: Callable[..., None],
-        deliver: Callable[[Observation], None],
+        again: Callable[[Probe], None],
         converse: Callable[[Greeted], None],
-        not_begun: Callable[[Target, tuple[str, ...], OSError], object],
-        connect: Connect,
+        hang_up: Callable[[int, Socket], None],
+        dial: Dial,
     ) -> None:
         self._options = options
+        self._limit = limit
         self._poller = poller
         self._finish = finish
-        self._deliver = deliver
+        self._again = again
         self._converse = converse
-        self._not_begun = not_begun
-        self._connect = connect
+        self._hang_up = hang_up
+        self._dial = dial
         self._lates: dict[int, Late] = {}
         self._heap: list[tuple[float, int, Late]] = []
         self._serial = count()
@@ -74,18 +89,30 @@ class SlowLane:
         self._lates.clear()
         self._heap.clear()
 
-    def begin(self, target: Target, addresses: tuple[str, ...]) -> None:
-        """Connect to a target, to one address after the other inside one connect limit.
+    def begin(self, probe: Probe) -> Socket:
+        """Connect to the address whose turn it is; all of one try share one connect limit.
 
-        Raises OSError when the last of them is refused at once or this machine has run out of something,
-        OverflowError for an impossible port.
+        Raises OSError when that is refused at once or this machine has run out of something.
         """
-        self._attempt(target, addresses, time.monotonic())
+        sock = connect(probe.address, probe.target.port, self._dial)
+        try:
+            self._poller.add(sock.fileno())
+        except OSError:
+            sock.close()
+            raise
+        now = time.monotonic()
+        probe.connected(now)
+        late = Late(sock, probe, probe.since or now, now)
+        self._lates[sock.fileno()] = late
+        late.connect_by = now + max(self._connect_due(late) - now, 0.0) / (probe.others + 1)
+        # The moment of connection may go by unseen: it is looked for when the greeting could be late.
+        self._schedule(late, min(late.connect_by, now + self._options.greeting_timeout))
+        return sock
 
-    def adopt(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
+    def adopt(self, fd: int, sock: Socket, probe: Probe, started: float, data: bytes) -> None:
         """Take over a connection that said something other than a plain greeting, or ended."""
         # When it was connected is not known; that it was no earlier than this keeps the limit a limit.
-        late = Late(sock, target, target.host, (), started, started, connected_at=started)
+        late = Late(sock, probe, started, started, connected_at=started)
         self._lates[fd] = late
         if not data:
             self._closed(late)
@@ -93,9 +120,9 @@ class SlowLane:
             self._schedule(late, late.greeting_due(self._options))
             self._read(late)
 
-    def overdue(self, fd: int, sock: Socket, target: Target, started: float, now: float) -> None:
+    def overdue(self, fd: int, sock: Socket, probe: Probe, started: float, now: float) -> None:
         """Take over a connection on which nothing came within the first limit."""
-        late = Late(sock, target, target.host, (), started, started)
+        late = Late(sock, probe, started, started)
         self._lates[fd] = late
         self._overdue(late, now)
 
@@ -109,52 +136,19 @@ class SlowLane:
         else:
             self._read(late)
 
-    def expire(self, now: float) -> None:
-        """End, or give more time to, all whose moment has come."""
+    def expire(self, now: float) -> bool:
+        """End, or give more time to, all whose moment has come; whether any ended."""
+        before = len(self)
         while self._heap and self._heap[0][0] <= now:
             _, _, late = heapq.heappop(self._heap)
             if self._lates.get(late.sock.fileno()) is not late:
                 continue
             if late.due <= now:  # else a later moment was set since, with an entry of its own
                 self._overdue(late, now)
+        return len(self) < before
 
-    def _attempt(
-        self,
-        target: Target,
-        addresses: tuple[str, ...],
-        started: float,
-        failed: Observation | None = None,
-    ) -> None:
-        address, *others = addresses
-        try:
-            sock = self._connect(address, target.port)
-        except OSError as error:
-            # Without an own address of that kind another kind may do, or has been tried; without a file
-            # nothing will.
-            another = error.errno == errno.EADDRNOTAVAIL and (others or failed is not None)
-            ran_out = error.errno in EXHAUSTED and not another
-            if ran_out or (not others and failed is None):
-                raise
-            worst = weightier(failed, failure(target, address, error.errno))
-            if others:
-                self._attempt(target, tuple(others), started, worst)
-            else:
-                self._deliver(worst)
-        else:
-            self._watch(Late(sock, target, address, tuple(others), started, started, failed=failed))
-
-    def _watch(self, late: Late) -> None:
-        try:
-            self._poller.add(late.sock.fileno())
-        except OSError:
-            late.sock.close()
-            raise
-        self._lates[late.sock.fileno()] = late
-        now = time.monotonic()
-        left = late.started + min(self._options.connect_timeout, self._options.deadline) - now
-        late.connect_by = now + max(left, 0.0) / (len(late.others) + 1)
-        # The moment of connection may go by unseen: it is looked for when the greeting could be late.
-        self._schedule(late, min(late.connect_by, now + self._options.greeting_timeout))
+    def _connect_due(self, late: Late) -> float:
+        return min(late.started + self._limit.seconds, late.probe.ends_at(self._options))
 
     def _schedule(self, late: Late, due: float) -> None:
         late.due = due
@@ -226,6 +220,8 @@ class SlowLane:
 
     def _complete(self, late: Late) -> None:
         code = late.reader.reply.code
+        if self._limit.adaptive and (took := connect_seconds(late.sock)):
+            self._limit.learn(took)
         if code != GREETING:
             status, error = judge(code)
             self._end(late, status, error, greeted=True)
@@ -241,28 +237,24 @@ class SlowLane:
         late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         self._talking += 1
         seen = late.seen(Status.SUCCESS, None, greeted=True)
-        ends_at = late.started + self._options.deadline
         length, late.reader = late.reader.length, ReplyReader()
-        self._converse(Greeted(late.sock, seen, length, ends_at))
+        self._converse(Greeted(late.sock, seen, length, late.probe.ends_at(self._options)))
 
     def _closed(self, late: Late) -> None:
         self._end(late, Status.CONNECTION_CLOSED, None)
 
     def _broken(self, late: Late, code: int | None) -> None:
-        if late.others and not late.reader.data and late.connected_at is None:
-            self._next_address(late, failure(late.target, late.address, code))
+        if late.probe.others and not late.reader.data and late.connected_at is None:
+            self._next_address(late, late.failure(code))
         else:
             self._end(late, status_of(code), name_of(code))
 
     def _next_address(self, late: Late, seen: Observation) -> None:
         fd = late.sock.fileno()
         del self._lates[fd]
-        self._poller.closing(fd)
-        late.sock.close()
-        try:
-            self._attempt(late.target, late.others, late.started, weightier(late.failed, seen))
-        except OSError as error:
-            self._not_begun(late.target, late.others, error)
+        self._hang_up(fd, late.sock)
+        late.probe.next_address(seen)
+        self._again(late.probe)
 
     def _overdue(self, late: Late, now: float) -> None:
         if late.connected_at is None and is_connected(late.sock):
@@ -271,11 +263,10 @@ class SlowLane:
             self._extend(late, now, late.greeting_due(self._options), Status.IO_TIMEOUT)
         elif now < late.connect_by:
             self._schedule(late, late.connect_by)
-        elif late.others:
+        elif late.probe.others:
             self._next_address(late, late.seen(Status.CONNECTION_TIMEOUT, late.after(now), greeted=False))
         else:
-            due = late.started + min(self._options.connect_timeout, self._options.deadline)
-            self._extend(late, now, due, Status.CONNECTION_TIMEOUT)
+            self._extend(late, now, self._connect_due(late), Status.CONNECTION_TIMEOUT)
 
     def _extend(self, late: Late, now: float, due: float, ended: Status) -> None:
         if now < due:
@@ -290,7 +281,5 @@ class SlowLane:
             swallow(late.sock, len(late.reader.data) or 1)
         polite = greeted and status is not Status.PROTOCOL_ERROR and late.reader.reply.code != _NOT_AVAILABLE
         seen = late.seen(status, error, greeted=greeted)
-        if not seen.answered:
-            seen = weightier(late.failed, seen)
         late.reader = ReplyReader()  # the heap may hold this for a while, and need not hold its bytes
-        self._finish(fd, late.sock, seen, polite=polite)
+        self._finish(fd, late.sock, late.probe, seen, polite=polite)

@@ -9,10 +9,12 @@ import socket
 import struct
 from collections.abc import Callable
 
+from imcprobe.probe.outcomes import NO_PORT
+
 # The C type: `socket.socket` runs Python code in its constructor, for nothing that is needed here.
 Socket = socket.SocketType
-Connect = Callable[[str, int], Socket]
-"""(literal address, port) -> a connection that has begun; raises OSError, OverflowError."""
+Dial = Callable[[Socket, tuple[str, int]], int]
+"""Begin to connect a socket to (literal address, port): the errno, UNDER_WAY when it has begun."""
 
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 _STREAM = socket.SOCK_STREAM | _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
@@ -20,10 +22,16 @@ _STREAM = socket.SOCK_STREAM | _NONBLOCK | getattr(socket, "SOCK_CLOEXEC", 0)
 _END = getattr(select, "POLLRDHUP", select.POLLIN)
 # Digits of the number of an interface.
 _LONGEST_INDEX = 9
-_UNDER_WAY = (errno.EINPROGRESS, 0)
-# struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv.
+UNDER_WAY = frozenset({errno.EINPROGRESS, 0})
+dial: Dial = Socket.connect_ex
+"""The way out, to be replaced in tests."""
+# Where no packet goes by the mere opening of a socket (RFC 863, discard).
+_NOWHERE = 9
+# struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv
+# (in milliseconds) and the sixteenth tcpi_rtt (in microseconds).
 _LAST_ACK_AT = 56
-_LAST_ACK = struct.Struct("=I")
+_RTT_AT = 68
+_FIELD = struct.Struct("=I")
 
 
 def is_literal(host: str) -> bool:
@@ -36,25 +44,44 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def connect(address: str, port: int) -> Socket:
+def open_socket(address: str) -> Socket:
+    """Open a socket for a literal address. Raises OSError."""
+    if ":" not in address:
+        sock = Socket(socket.AF_INET, _STREAM)
+    else:
+        if "%" in address:
+            _check_zone(address.partition("%")[2])
+        sock = Socket(socket.AF_INET6, _STREAM)
+    if not _NONBLOCK:
+        sock.setblocking(False)
+    return sock
+
+
+def connect(address: str, port: int, dial: Dial = dial) -> Socket:
     """Begin a connection to a literal address.
 
-    Raises OSError when the kernel refuses at once, OverflowError for a port beyond 65535.
+    Raises OSError when the kernel refuses at once, or the port is none.
     """
-    if "%" in address:
-        _check_zone(address.partition("%")[2])
-    sock = Socket(socket.AF_INET6 if ":" in address else socket.AF_INET, _STREAM)
+    sock = open_socket(address)
     try:
-        if not _NONBLOCK:
-            sock.setblocking(False)
-        code = sock.connect_ex((address, port))
-    except BaseException:
-        sock.close()
-        raise
-    if code in _UNDER_WAY:
+        code = dial(sock, (address, port))
+    except OverflowError:
+        code = NO_PORT
+    if code in UNDER_WAY:
         return sock
     sock.close()
     raise OSError(code, os.strerror(code))
+
+
+def has_route(address: str) -> bool:
+    """Whether there is a way to a literal address, and an own address to go from. Sends nothing."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, _NOWHERE))
+    except OSError:
+        return False
+    return True
 
 
 def _check_zone(zone: str) -> None:
@@ -64,15 +91,6 @@ def _check_zone(zone: str) -> None:
             socket.if_nametoindex(zone)
         except (OSError, ValueError) as error:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV)) from error
-
-
-def say(sock: Socket, data: bytes) -> bool:
-    """Send a few bytes; False when the peer has left already."""
-    try:
-        sock.send(data)
-    except OSError:
-        return False
-    return True
 
 
 def swallow(sock: Socket, size: int) -> bool:
@@ -110,10 +128,23 @@ def idle_seconds(sock: Socket) -> float:
 
     Of a connection on which no byte came yet, that is the moment at which it was made.
     """
+    return _tcp_info(sock, _LAST_ACK_AT) / 1000
+
+
+def connect_seconds(sock: Socket) -> float | None:
+    """How long a connection took that has sent nothing yet; None where the system does not say.
+
+    Nor does it of one whose first SYN was lost: which one was answered is not known then.
+    """
+    return _tcp_info(sock, _RTT_AT) / 1_000_000 or None
+
+
+def _tcp_info(sock: Socket, at: int) -> int:
+    """A field of struct tcp_info, 0 where the system has none."""
     if not hasattr(socket, "TCP_INFO"):
-        return 0.0
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK_AT + _LAST_ACK.size)
-    if len(info) < _LAST_ACK_AT + _LAST_ACK.size:
-        return 0.0
-    milliseconds: int = _LAST_ACK.unpack_from(info, _LAST_ACK_AT)[0]
-    return milliseconds / 1000
+        return 0
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, at + _FIELD.size)
+    if len(info) < at + _FIELD.size:
+        return 0
+    field: int = _FIELD.unpack_from(info, at)[0]
+    return field

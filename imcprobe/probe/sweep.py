@@ -1,9 +1,8 @@
-"""The greeting path: thousands of sockets at once, no task, future or stream for any of them.
+"""The engine: thousands of sockets at once, no task, future or stream for any of them.
 
-A target costs `socket`, `connect`, one registration, one `recv` and `close` (QUIT adds a `send` and
-a `recv`), and one tuple while it waits. All targets share one limit, so the order of starting is the
-order of expiry and an ordered dict is the whole timer. What does not fit that (a greeting in pieces,
-a name with several addresses, a conversation) goes to the slow lane.
+A target costs `socket`, one registration, `connect`, one `recv` and `close`; QUIT adds a `send` and a
+`recv`. The fast lane has the plain case; what does not fit it (a greeting in pieces, a name with several
+addresses, a conversation) goes to the slow lane.
 
 Each turn drains, then starts, then expires: expiring what was not yet looked at would make time-outs
 of our own delay.
@@ -12,14 +11,16 @@ of our own delay.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from imcprobe.fingerprint.reply import is_plain_greeting
-from imcprobe.model import Observation, Status, Target, Times
-from imcprobe.probe.exhaustion import Exhaustion
+from imcprobe.model import Observation, Status, Target
+from imcprobe.probe.alarm import Alarm
+from imcprobe.probe.fastlane import FastLane
 from imcprobe.probe.goodbye import Goodbyes
+from imcprobe.probe.intake import Intake
+from imcprobe.probe.late import Greeted, Probe, of_one_address
 from imcprobe.probe.outcomes import failure
+from imcprobe.probe.pace import ConnectLimit, RateLimit
 from imcprobe.probe.poller import MAX_EVENTS
 from imcprobe.probe.slowlane import SlowLane
 
@@ -27,271 +28,273 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from imcprobe.probe.late import Greeted
+    from imcprobe.probe.exhaustion import Exhaustion
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.poller import Poller
-    from imcprobe.probe.sockets import Connect, Socket
+    from imcprobe.probe.sockets import Dial, Socket
 
-    Start = tuple[Target, tuple[str, ...]]
-    """A target and the literal addresses to try; none where its host is one."""
+# New connections in a row: many enough to amortise it, few enough that answers are read in between.
+MAX_STARTS = 128
+# How often a turn drains and starts before the loop has its turn again.
+_ROUNDS = 4
 
-# Enough for every greeting seen; what is longer is read on in the slow lane.
-FIRST_READ = 4096
-# New connections a turn: many enough to amortise it, few enough that answers are read in between.
-MAX_STARTS = 256
-# How long to wait when this machine has run out of descriptors, ports or buffers.
-EXHAUSTED_PAUSE = 0.05
+
+class Outside(Protocol):
+    """What a sweep works for: where targets come from, and who is told of what."""
+
+    def supply(self, count: int) -> list[Target]:
+        """Return targets whose host is a literal address, `count` at the most, none when there is none."""
+        ...
+
+    def converse(self, greeted: Greeted) -> None:
+        """Take a connection whose greeting is unread; the sweep's `release` is called at its end."""
+        ...
+
+    def turned(self) -> None:
+        """Take note that a turn has been taken."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """Take an exception that nothing here expects: a bug, or the supply's own."""
+        ...
 
 
 class Sweep:
-    """Probes what `supply` gives (None: nothing at the moment) and passes observations to `deliver`.
+    """Probes what `outside` supplies, and appends observations to `seen`.
 
-    `converse` takes a connection whose greeting is complete but unread, when options ask for more than
-    a greeting, and calls `release` when it has ended. `turned` is called after each turn, `failed` with
-    an exception that nothing here expects: a bug, or the supply's own.
+    `exhaustion` tells what is this machine's own fault.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         options: ProbeOptions,
+        outside: Outside,
+        seen: list[Observation],
         *,
-        supply: Callable[[], Start | None],
-        deliver: Callable[[Observation], None],
-        converse: Callable[[Greeted], None],
-        turned: Callable[[], None],
-        failed: Callable[[Exception], None],
+        exhaustion: Exhaustion,
         poller: Callable[..., Poller],
-        connect: Connect,
+        dial: Dial,
     ) -> None:
         self._loop = loop
         self._options = options
-        self._supply = supply
-        self._deliver = deliver
-        self._turned = turned
-        self._failed = failed
+        self._outside = outside
+        self._seen = seen
+        self._exhaustion = exhaustion
         self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
-        self._begin_connection = connect
+        self._intake = Intake(options, outside.supply)
+        self._rate = None if options.rate is None else RateLimit(options.rate, time.monotonic())
+        tells_more = options.per_net is not None or not self._poller.forgets_closed
+        self._hang_up = self._close_and_tell if tells_more else _close
+        self._goodbyes = Goodbyes(self._hang_up)
+        self._leave = self._goodbyes.add if options.quit else self._hang_up
+        limit = ConnectLimit(options.connect_timeout, adaptive=options.adaptive)
         self._slow = SlowLane(
-            options, self._poller, self._finish, deliver, converse, self._not_begun, connect
+            options,
+            limit,
+            self._poller,
+            finish=self._finish,
+            again=self.add,
+            converse=outside.converse,
+            hang_up=self._hang_up,
+            dial=dial,
+        )
+        self._fast = FastLane(
+            options,
+            limit,
+            self._poller,
+            self._slow,
+            seen,
+            leave=self._leave,
+            hang_up=self._hang_up,
+            finish=self._finish,
+            begun=self._intake.begun if options.per_net else None,
+            over=exhaustion.over,
+            not_begun=self._not_begun,
+            dial=dial,
         )
         # Only the plain case is fast: one address, and nothing to watch but the greeting.
         self._all_slow = options.ehlo or options.watch_connect
-        self._first_limit = min(options.connect_timeout, options.greeting_timeout, options.deadline)
-        self._fresh: OrderedDict[int, tuple[Socket, Target, float]] = OrderedDict()
-        self._goodbyes = Goodbyes(self._poller)
-        self._again: deque[Start] = deque()
         self._resume_at = 0.0
-        self._exhaustion = Exhaustion()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
-        self._kicked = False
+        self._alarm = Alarm(loop, self._expiring_turn)
+        self._kicked: asyncio.Handle | None = None
+        self._stopping = False
         self._closed = False
 
     @property
     def in_flight(self) -> int:
         """Targets begun and not ended, goodbyes and conversations included."""
-        return len(self._fresh) + len(self._goodbyes) + len(self._slow)
+        return len(self._fast) + len(self._goodbyes) + len(self._slow)
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to wait for but the supply."""
-        return not (self.in_flight or self._again)
+        return not (self.in_flight or len(self._intake))
+
+    def add(self, probe: Probe) -> None:
+        """Take a probe of a name, or one that is to go on."""
+        self._intake.put(probe)
+        self.kick()
 
     def kick(self) -> None:
-        """Take a turn soon: the supply has something new."""
-        if not (self._kicked or self._closed):
-            self._kicked = True
-            self._loop.call_soon(self._kicked_turn)
+        """Take a turn soon: there is something new."""
+        if self._kicked is None and not self._closed:
+            self._kicked = self._loop.call_soon(self._turn)
 
-    def release(self) -> None:
-        """Take note that a conversation has ended."""
+    def release(self, sock: Socket) -> None:
+        """Take note that a conversation has ended, and its connection."""
+        self._intake.ended(sock)
         self._slow.release()
         self.kick()
 
-    def forget_waiting(self) -> bool:
-        """Begin none of the targets that this machine had nothing left for; whether there were any."""
-        forgotten = bool(self._again)
-        self._again.clear()
-        return forgotten
+    def stop(self) -> bool:
+        """Begin nothing more; whether there was anything that had to wait."""
+        self._stopping = True
+        return self._intake.forget()
 
     def close(self) -> None:
         """Close every socket, without a word; what is in flight gets no observation."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
+        if self._kicked is not None:
+            self._kicked.cancel()
         self._poller.close()
-        for sock, _, _ in self._fresh.values():
-            sock.close()
-        self._fresh.clear()
-        self._again.clear()
-        self._goodbyes.close()
-        self._slow.close()
-
-    def _kicked_turn(self) -> None:
-        self._kicked = False
-        self._turn()
+        self._intake.forget()
+        for lane in (self._fast, self._goodbyes, self._slow):
+            lane.close()
 
     def _turn(self, *, expire: bool = False) -> None:
         if self._closed:
             return
+        if self._kicked is not None:
+            self._kicked.cancel()
+            self._kicked = None
         # Nothing is called late that may have come since.
         now = time.monotonic()
         try:
-            self._drain(all_of_it=expire)
-            self._start()
-            if expire:
-                self._expire(now)
-                self.kick()  # for the places that have become free
-            self._turned()
+            more = self._rounds(everything=expire)
+            freed = expire and self._expire(now)
+            if more or freed:
+                self.kick()
+            self._outside.turned()
         except Exception as error:  # noqa: BLE001 - the loop would swallow it and the scan hang
-            self._failed(error)
+            self._outside.failed(error)
             return
-        self._arm()
+        self._alarm.set(self._next_due())
 
-    def _drain(self, *, all_of_it: bool) -> None:
-        """Read what came: a batch, or all that has come by now."""
+    def _rounds(self, *, everything: bool) -> bool:
+        """Drain and start while there is something to do; whether there is more to start."""
         # The kernel gives out what is ready in turns: so many rounds reach each connection once.
-        for _ in range(1 + self.in_flight // MAX_EVENTS if all_of_it else 1):
-            ready = self._poller.take()
-            self._read(ready)
-            if len(ready) < MAX_EVENTS:
-                break
+        rounds = _ROUNDS + (self.in_flight // MAX_EVENTS if everything else 0)
+        more = drained = True
+        while rounds and (more or drained):
+            drained = self._drain()
+            more = self._start()
+            rounds -= 1
+        return more
+
+    def _drain(self) -> bool:
+        """Read what came; whether there may be more."""
+        ready = self._poller.take()
+        others = self._fast.read(ready, time.monotonic())
+        for fd in self._goodbyes.read(others):
+            self._slow.ready(fd)
         self._goodbyes.say_all()
+        return len(ready) >= MAX_EVENTS
 
-    def _read(self, ready: list[int]) -> None:
-        fresh = self._fresh
-        for fd in ready:
-            entry = fresh.get(fd)
-            if entry is None:
-                if not self._goodbyes.ready(fd):
-                    self._slow.ready(fd)
-                continue
-            sock, target, started = entry
-            try:
-                data = sock.recv(FIRST_READ)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                del fresh[fd]
-                self._refused(fd, sock, target, error)
-                continue
-            del fresh[fd]
-            if is_plain_greeting(data) is not None:
-                self._greeted(fd, sock, target, started, data)
-            else:
-                self._slow.adopt(fd, sock, target, started, data)
+    def _start(self) -> bool:
+        """Begin what there is room for; whether there is room for more, and may be more."""
+        now = time.monotonic()
+        places = min(self._options.concurrency - self.in_flight, MAX_STARTS)
+        if self._rate is not None:
+            places = min(places, self._rate.allowed(now))
+        if places <= 0 or now < self._resume_at or self._stopping:
+            return False
+        probes, plain = self._intake.take(places, now)
+        if self._rate is not None:
+            self._rate.spend(len(probes) + len(plain))
+        for probe in probes:
+            self._begin(probe)
+        if self._all_slow:
+            for target in plain:
+                self._begin(of_one_address(target))
+        elif plain:
+            self._fast.begin(plain)
+        return len(probes) + len(plain) == places
 
-    def _greeted(self, fd: int, sock: Socket, target: Target, started: float, data: bytes) -> None:
-        took = Times(None, (time.monotonic() - started) * 1000)
-        seen = Observation(
-            target, target.host, Status.SUCCESS, greeting=data, times=took, seen_at=time.time()
-        )
-        self._finish(fd, sock, seen, polite=True)
-
-    def _refused(self, fd: int, sock: Socket, target: Target, error: OSError) -> None:
-        self._finish(fd, sock, failure(target, target.host, error.errno), polite=False)
-
-    def _finish(self, fd: int, sock: Socket, seen: Observation, *, polite: bool) -> None:
-        """Hand out the observation and close the connection, politely where the server spoke SMTP."""
-        self._deliver(seen)
-        if polite and self._options.quit:
-            self._goodbyes.add(fd, sock)
+    def _begin(self, probe: Probe) -> None:
+        try:
+            sock = self._slow.begin(probe)
+        except OSError as error:
+            self._not_begun(probe, error.errno)
         else:
-            self._close(fd, sock)
+            self._exhaustion.over(probe.address)
+            self._intake.begun(probe.address, sock)
 
-    def _close(self, fd: int, sock: Socket) -> None:
+    def _not_begun(self, probe: Probe, code: int | None) -> None:
+        """Try a probe again when this machine is to blame, else turn to its next address, or end it."""
+        self._intake.not_begun(probe.address)
+        pause = self._exhaustion.pause(code, probe.address, busy=self.in_flight > 0)
+        if pause is not None:
+            self._intake.put(probe)
+            self._resume_at = time.monotonic() + pause
+            return
+        seen = failure(probe.target, probe.address, code)
+        if probe.others:
+            probe.next_address(seen)
+            self.add(probe)
+        else:
+            self._seen.append(probe.outcome(seen))
+
+    def _finish(self, fd: int, sock: Socket, probe: Probe, seen: Observation, *, polite: bool) -> None:
+        """Take an observation, and close the connection, politely where the server spoke SMTP."""
+        (self._leave if polite else self._hang_up)(fd, sock)
+        if not self._is_tried_again(probe, seen):
+            self._seen.append(probe.outcome(seen))
+
+    def _is_tried_again(self, probe: Probe, seen: Observation) -> bool:
+        """Whether what was seen is not the last word, and the probe will begin anew."""
+        if seen.status is Status.SUCCESS or self._stopping:
+            return False
+        if probe.since is not None and self._exhaustion.is_to_blame(seen, probe.since):
+            probe.next_attempt(None)
+            self._intake.put(probe)
+            return True
+        due = probe.due_again(seen, self._options)
+        if due is not None:
+            probe.next_attempt(seen)
+            self._intake.put(probe, due)
+        return due is not None
+
+    def _close_and_tell(self, fd: int, sock: Socket) -> None:
         self._poller.closing(fd)
+        self._intake.ended(sock)
         sock.close()
 
-    def _start(self) -> None:
-        if self._again and time.monotonic() < self._resume_at:
-            return
-        places = min(self._options.concurrency - self.in_flight, MAX_STARTS)
-        items = self._next_items(places)
-        # In a row, with nothing in between: kernel and server stay awake, and each costs less.
-        for at, item in enumerate(items):
-            if not self._open(*item):
-                self._again.extend(items[at + 1 :])
-                return
-        if len(items) == places and self.in_flight < self._options.concurrency:
-            self.kick()
-
-    def _next_items(self, count: int) -> list[Start]:
-        """Targets that are to begin now: first those that had to wait for this machine."""
-        items: list[Start] = []
-        while len(items) < count:
-            item = self._again.popleft() if self._again else self._supply()
-            if item is None:
-                break
-            items.append(item)
-        return items
-
-    def _open(self, target: Target, addresses: tuple[str, ...]) -> bool:
-        """Begin a target; False when this machine has run out of something and all must wait."""
-        try:
-            if addresses or self._all_slow:
-                self._slow.begin(target, addresses or (target.host,))
-            else:
-                self._connect(target)
-        except OSError as error:
-            return self._not_begun(target, addresses or (target.host,), error)
-        except (OverflowError, ValueError) as error:
-            self._report(target, addresses or (target.host,), Status.INVALID_INPUT, str(error))
-        else:
-            self._exhaustion.over(addresses[0] if addresses else target.host)
-        return True
-
-    def _connect(self, target: Target) -> None:
-        sock = self._begin_connection(target.host, target.port)
-        fd = sock.fileno()
-        try:
-            self._poller.add(fd)
-        except OSError:
-            sock.close()
-            raise
-        self._fresh[fd] = (sock, target, time.monotonic())
-
-    def _not_begun(self, target: Target, addresses: tuple[str, ...], error: OSError) -> bool:
-        if not self._exhaustion.must_wait(error, addresses[-1], busy=self.in_flight > 0):
-            self._deliver(failure(target, addresses[-1], error.errno))
-            return True
-        self._again.append((target, addresses))
-        self._resume_at = time.monotonic() + EXHAUSTED_PAUSE
-        return False
-
-    def _report(self, target: Target, addresses: tuple[str, ...], status: Status, error: str) -> None:
-        self._deliver(Observation(target, addresses[-1], status, error=error, seen_at=time.time()))
-
-    def _expire(self, now: float) -> None:
-        fresh = self._fresh
-        while fresh:
-            fd, (sock, target, started) = next(iter(fresh.items()))
-            if started + self._first_limit > now:
-                break
-            del fresh[fd]
-            self._slow.overdue(fd, sock, target, started, now)
-        self._goodbyes.expire(now)
-        self._slow.expire(now)
-
-    def _arm(self) -> None:
-        """See to it that a turn is taken when the next limit ends."""
-        due = self._next_due()
-        if due is None or (self._timer is not None and self._timer_due <= due):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_due = due
-        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._timer_turn)
+    def _expire(self, now: float) -> bool:
+        """End what is overdue; whether a place has become free."""
+        freed = [lane.expire(now) for lane in (self._fast, self._goodbyes, self._slow)]
+        return any(freed)
 
     def _next_due(self) -> float | None:
-        waiting = self._resume_at if self._again else None
-        moments = [self._slow.next_due, self._goodbyes.next_due, waiting]
-        if self._fresh:
-            moments.append(next(iter(self._fresh.values()))[2] + self._first_limit)
+        """When a turn must be taken at the latest."""
+        moments = [lane.next_due for lane in (self._fast, self._goodbyes, self._slow)]
+        if self.in_flight < self._options.concurrency:
+            moments += self._starts_due(time.monotonic())
         return min((moment for moment in moments if moment is not None), default=None)
 
-    def _timer_turn(self) -> None:
+    def _starts_due(self, now: float) -> list[float | None]:
+        """When something may begin that has to wait now, though there are places."""
+        if self._resume_at > now:
+            return [self._resume_at if len(self._intake) else None]
+        if self._rate is not None and self._rate.next_due > now:
+            return [self._rate.next_due]
+        return [self._intake.next_due]
+
+    def _expiring_turn(self) -> None:
         # The loop runs timers behind readers, so that by now all that came in time is known.
-        self._timer = None
         self._turn(expire=True)
+
+
+def _close(_fd: int, sock: Socket) -> None:
+    sock.close()

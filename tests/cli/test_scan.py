@@ -111,14 +111,14 @@ def test_a_bad_line_is_in_the_record_when_it_is_passed_over(
 
 
 def test_an_error_of_the_system_that_has_no_name_here_is_in_the_record(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken(socket.SocketType):
-        def connect_ex(self, _address: object, /) -> int:
-            return errno.EIO
+        def recv(self, _size: int, _flags: int = 0, /) -> bytes:
+            raise OSError(errno.EIO, "broken")
 
     monkeypatch.setattr("imcprobe.probe.sockets.Socket", Broken)
-    record = one(cli("scan", "192.0.2.1", "-f", "jsonl"))
+    record = one(cli("scan", imc_server().address, "-f", "jsonl"))
     assert (record["status"], record["error"]) == ("unknown-error", "EIO")
 
 

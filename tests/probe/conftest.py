@@ -35,10 +35,10 @@ def probe(poller: Any) -> Probe:
     """Scan targets written as a user writes them; keywords are options, or parameters of `Scan`."""
 
     async def run(
-        *specs: str, exclude: tuple[str, ...] = (), lookup: Any = None, connect: Any = None, **options: Any
+        *specs: str, exclude: tuple[str, ...] = (), lookup: Any = None, dial: Any = None, **options: Any
     ) -> list[Observation]:
         targets = parse(specs, exclude=exclude)
-        outside = {"lookup": lookup, "connect": connect}
+        outside = {"lookup": lookup, "dial": dial}
         more = {name: each for name, each in outside.items() if each is not None}
         scan = Scan(
             targets,

@@ -15,11 +15,12 @@ import pytest
 import imcprobe
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Caveat, Observation, Status, Target
-from imcprobe.probe.late import Greeted, Late
+from imcprobe.probe.late import Greeted, Late, of_one_address
 from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.pace import ConnectLimit
 from imcprobe.probe.scan import Scan
 from imcprobe.probe.slowlane import SlowLane
-from imcprobe.probe.sockets import connect
+from imcprobe.probe.sockets import dial
 from imcprobe.testing import Fault, MockServer, greeting_for
 
 if TYPE_CHECKING:
@@ -202,14 +203,15 @@ def test_what_comes_between_two_looks_is_no_end(poller: Any) -> None:
         watched.add(sock.fileno())
         lane = SlowLane(
             ProbeOptions(ehlo=True),
+            ConnectLimit(5.0, adaptive=False),
             watched,
-            lambda _fd, _sock, seen, **_: ended.append(seen),
-            ended.append,
-            greeted.append,
-            lambda *_: None,
-            connect,
+            finish=lambda _fd, _sock, _probe, seen, **_: ended.append(seen),
+            again=lambda _: None,
+            converse=greeted.append,
+            hang_up=lambda *_: None,
+            dial=dial,
         )
-        lane._lates[sock.fileno()] = Late(sock, Target("192.0.2.1"), "192.0.2.1", (), 0.0, 0.0)
+        lane._lates[sock.fileno()] = Late(sock, of_one_address(Target("192.0.2.1"), 0.0), 0.0, 0.0)
         theirs.sendall(next(pieces))
         for _ in range(5):
             lane.ready(sock.fileno())
@@ -238,14 +240,15 @@ async def test_a_reset_that_comes_with_half_a_greeting_is_known_at_once(poller: 
         watched = poller(asyncio.get_running_loop(), lambda: None, watch_connect=False)
         lane = SlowLane(
             ProbeOptions(ehlo=True),
+            ConnectLimit(5.0, adaptive=False),
             watched,
-            lambda _fd, _sock, seen, **_: ended.append(seen),
-            ended.append,
-            lambda _: None,
-            lambda *_: None,
-            connect,
+            finish=lambda _fd, _sock, _probe, seen, **_: ended.append(seen),
+            again=lambda _: None,
+            converse=lambda _: None,
+            hang_up=lambda *_: None,
+            dial=dial,
         )
-        lane._lates[sock.fileno()] = Late(sock, Target("192.0.2.1"), "192.0.2.1", (), 0.0, 0.0)
+        lane._lates[sock.fileno()] = Late(sock, of_one_address(Target("192.0.2.1"), 0.0), 0.0, 0.0)
         theirs.sendall(b"220-par")
         lane.ready(sock.fileno())
         watched.close()

@@ -24,7 +24,7 @@ from imcprobe.probe.options import MAX_ADDRESSES, ProbeOptions
 from imcprobe.probe.poller import EpollPoller, default_poller
 from imcprobe.probe.resolve import MAX_LOOKUPS, Resolver, system_lookup
 from imcprobe.probe.scan import MAX_UNDELIVERED, STOP_GRACE, Scan
-from imcprobe.probe.sockets import connect, idle_seconds, is_literal
+from imcprobe.probe.sockets import Dial, Socket, dial, idle_seconds, is_literal
 from imcprobe.testing import Fault
 
 if TYPE_CHECKING:
@@ -132,15 +132,15 @@ async def test_what_came_before_a_slow_start_is_not_late(poller: Any, imc_fleet:
             yield Target(server.host, server.port)
         yield Target("192.0.2.1")
 
-    def slow(address: str, port: int) -> Any:
-        if address != "192.0.2.1":
-            return connect(address, port)
+    def slow(sock: Socket, place: tuple[str, int]) -> int:
+        if place[0] != "192.0.2.1":
+            return dial(sock, place)
         greet.set()
         while time.monotonic() < began + limit + 0.2:
             select.select([], [], [], 0.05)
-        raise OSError(errno.ENETUNREACH, "no route")
+        return errno.ENETUNREACH
 
-    scan = Scan(supply(), ProbeOptions(greeting_timeout=limit), poller=poller, connect=slow)
+    scan = Scan(supply(), ProbeOptions(greeting_timeout=limit), poller=poller, dial=slow)
     seen = await seen_by(scan)
     assert Counter(each.status for each in seen) == {Status.SUCCESS: 5, Status.UNREACHABLE: 1}
 
@@ -176,28 +176,29 @@ async def test_a_machine_that_has_run_out_waits_and_tries_again(
     fleet = imc_fleet(20)
     open_sockets = {"now": 0}
 
-    def scarce(address: str, port: int) -> Any:
+    def scarce(sock: Socket, place: tuple[str, int]) -> int:
         open_sockets["now"] += 1
-        if open_sockets["now"] % 3 == 0:
-            raise OSError(code, "exhausted")
-        return connect(address, port)
+        return code if open_sockets["now"] % 3 == 0 else dial(sock, place)
 
     targets = [Target(server.host, server.port) for server in fleet]
-    seen = await seen_by(Scan(targets, ProbeOptions(watch_connect=watch), connect=scarce))
+    seen = await seen_by(Scan(targets, ProbeOptions(watch_connect=watch), dial=scarce))
     assert [each.status for each in seen] == [Status.SUCCESS] * 20
 
 
-def failing(code: int) -> Any:
+def failing(code: int) -> Dial:
     """A way to connect that fails with an errno."""
+    return lambda _sock, _place: code
 
-    def connection(_address: str, _port: int) -> None:
-        raise OSError(code, "no connection")
 
-    return connection
+def only_ipv4(address: str) -> bool:
+    """A machine without IPv6."""
+    return ":" not in address
 
 
 async def test_without_ipv6_of_its_own_a_machine_waits_for_nothing() -> None:
-    (seen,) = await seen_by(Scan([Target("2001:db8::1")], connect=failing(errno.EADDRNOTAVAIL)))
+    (seen,) = await seen_by(
+        Scan([Target("2001:db8::1")], dial=failing(errno.EADDRNOTAVAIL), has_route=only_ipv4)
+    )
     assert (seen.status, seen.error) == (Status.UNREACHABLE, "EADDRNOTAVAIL")
 
 
@@ -225,40 +226,43 @@ async def test_a_poller_that_is_full_is_no_target_s_fault_and_leaves_no_socket_o
 async def test_of_several_failures_the_one_that_says_most_is_told(
     imc_server: ServerFactory, addresses: list[str], code: int
 ) -> None:
-    def one_without_route(address: str, port: int) -> Any:
-        if address == "192.0.2.2":
-            raise OSError(code, "no route")
-        return connect("127.0.0.1", port)
+    def one_without_route(sock: Socket, place: tuple[str, int]) -> int:
+        return code if place[0] == "192.0.2.2" else dial(sock, ("127.0.0.1", place[1]))
 
     target = Target("mx.example.com", imc_server(refused=True).port)
-    scan = Scan([target], lookup=lambda _host, _version: addresses, connect=one_without_route)
+    scan = Scan(
+        [target],
+        lookup=lambda _host, _version: addresses,
+        dial=one_without_route,
+        has_route=lambda address: address != "192.0.2.2",
+    )
     (seen,) = await seen_by(scan)
     assert (seen.status, seen.address) == (Status.CONNECTION_REFUSED, "192.0.2.1")
 
 
 async def test_a_kind_of_address_that_this_machine_has_not_holds_nobody_up(imc_server: ServerFactory) -> None:
-    def without_ipv6(address: str, port: int) -> Any:
-        if ":" in address:
-            raise OSError(errno.EADDRNOTAVAIL, "no address")
-        return connect(address, port)
+    def without_ipv6(sock: Socket, place: tuple[str, int]) -> int:
+        return errno.EADDRNOTAVAIL if ":" in place[0] else dial(sock, place)
 
     silent, good = imc_server(fault="silence"), imc_server()
     targets = [Target("127.0.0.1", silent.port), Target("2001:db8::1"), Target("127.0.0.1", good.port)]
     order = []
-    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), connect=without_ipv6)
+    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), dial=without_ipv6, has_route=only_ipv4)
     async for batch in scan.batches():
         order += [each.status for each in batch]
     assert order == [Status.UNREACHABLE, Status.SUCCESS, Status.IO_TIMEOUT]
     both = ["::1", "127.0.0.1"]
     named = [Target("mx.example.com", good.port)]
-    (seen,) = await seen_by(Scan(named, lookup=lambda _host, _version: both, connect=without_ipv6))
+    (seen,) = await seen_by(
+        Scan(named, lookup=lambda _host, _version: both, dial=without_ipv6, has_route=only_ipv4)
+    )
     assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
 
 
 async def test_a_machine_without_a_single_file_left_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imcprobe.probe.exhaustion.STUCK_LIMIT", 0.2)
     with pytest.raises(ImcprobeError, match="no connection can be opened on this machine: EMFILE"):
-        await seen_by(Scan([Target("127.0.0.1")], connect=failing(errno.EMFILE)))
+        await seen_by(Scan([Target("127.0.0.1")], dial=failing(errno.EMFILE)))
 
 
 async def test_what_was_waiting_for_this_machine_when_it_was_stopped_leaves_a_scan_incomplete(
@@ -266,13 +270,11 @@ async def test_what_was_waiting_for_this_machine_when_it_was_stopped_leaves_a_sc
 ) -> None:
     silent = imc_server(fault="silence")
 
-    def scarce(address: str, port: int) -> Any:
-        if address != "127.0.0.1":
-            raise OSError(errno.EMFILE, "too many open files")
-        return connect(address, port)
+    def scarce(sock: Socket, place: tuple[str, int]) -> int:
+        return dial(sock, place) if place[0] == "127.0.0.1" else errno.EMFILE
 
     targets = [Target("127.0.0.1", silent.port), Target("127.0.0.2", silent.port)]
-    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), connect=scarce)
+    scan = Scan(targets, ProbeOptions(greeting_timeout=0.5), dial=scarce)
     asyncio.get_running_loop().call_later(0.2, scan.stop)
     assert len(await seen_by(scan)) == 1
     assert not scan.complete
@@ -326,15 +328,13 @@ async def test_a_lookup_may_time_out_by_itself_and_a_machine_may_have_no_thread(
 
 
 async def test_the_first_of_two_addresses_may_be_without_a_route(imc_server: ServerFactory) -> None:
-    def first_fails(address: str, port: int) -> Any:
-        if address == "192.0.2.1":
-            raise OSError(errno.ENETUNREACH, "no route")
-        return connect(address, port)
+    def first_fails(sock: Socket, place: tuple[str, int]) -> int:
+        return errno.ENETUNREACH if place[0] == "192.0.2.1" else dial(sock, place)
 
     scan = Scan(
         [Target("mx.example.com", imc_server().port)],
         lookup=lambda _host, _version: ["192.0.2.1", "127.0.0.1"],
-        connect=first_fails,
+        dial=first_fails,
     )
     (seen,) = await seen_by(scan)
     assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
@@ -375,7 +375,7 @@ async def test_a_resolver_that_answers_too_late_leaves_no_name_behind(
         return ["192.0.2.1"]
 
     names = [Target(f"mx{number}.example.com") for number in range(3 * MAX_LOOKUPS)]
-    scan = Scan(names, lookup=late, connect=failing(errno.ENETUNREACH))
+    scan = Scan(names, lookup=late, dial=failing(errno.ENETUNREACH))
     running = asyncio.ensure_future(seen_by(scan))
     await until(lambda: scan._resolver._stuck >= MAX_LOOKUPS)
     assert not scan._resolver.free

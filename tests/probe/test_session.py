@@ -183,8 +183,8 @@ async def test_a_conversation_that_never_began_keeps_its_greeting_and_leaves_no_
     imc_server: ServerFactory,
 ) -> None:
     class Cutting(Scan):
-        def _converse(self, greeted: Greeted) -> None:
-            super()._converse(greeted)
+        def converse(self, greeted: Greeted) -> None:
+            super().converse(greeted)
             for task in self._tasks:
                 task.cancel()
 
@@ -219,9 +219,9 @@ async def test_an_answer_to_ehlo_that_came_late_is_found_out_by_the_goodbye(
 
 async def test_greetings_that_come_while_a_scan_is_cut_short_are_kept(imc_server: ServerFactory) -> None:
     class Cut(Scan):
-        def _converse(self, greeted: Greeted) -> None:
+        def converse(self, greeted: Greeted) -> None:
             self._spawn_cut()
-            super()._converse(greeted)
+            super().converse(greeted)
 
     server = imc_server()
     scan = Cut([Target("127.0.0.1", server.port)] * 5, ProbeOptions(ehlo=True, concurrency=5))

@@ -194,10 +194,7 @@ async def test_an_impossible_port_is_invalid_input() -> None:
 
 
 async def test_an_error_that_nobody_knows_is_told_as_it_is(probe: Probe) -> None:
-    def broken(_address: str, _port: int) -> None:
-        raise OSError(errno.EIO, "broken")
-
-    seen = await one(probe, "192.0.2.1", connect=broken)
+    seen = await one(probe, "192.0.2.1", dial=lambda _sock, _place: errno.EIO)
     assert (seen.status, seen.error) == (Status.UNKNOWN_ERROR, "EIO")
 
 

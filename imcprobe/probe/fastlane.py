@@ -1,0 +1,186 @@
+"""The plain case, by the million: one address, and a greeting that comes whole.
+
+What waits here is a socket, its target and a moment; all share one limit, so the order of starting is the
+order of expiry and a dict is the whole timer. The same call is made for many sockets in a row, since kernel
+and server then stay awake and in the processor's cache, and each costs less.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from imcprobe.fingerprint.reply import is_plain_greeting
+from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.probe.late import of_one_address
+from imcprobe.probe.outcomes import NO_PORT, failure
+from imcprobe.probe.sockets import UNDER_WAY, connect_seconds, open_socket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imcprobe.probe.late import Probe
+    from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.pace import ConnectLimit
+    from imcprobe.probe.poller import Poller
+    from imcprobe.probe.slowlane import SlowLane
+    from imcprobe.probe.sockets import Dial, Socket
+
+# Enough for every greeting seen; what is longer is read on in the slow lane.
+FIRST_READ = 4096
+
+
+class FastLane:
+    """Connections on which nothing but a plain greeting is expected; their number is the length.
+
+    Observations of those that greet or refuse are appended to `seen`, and `leave` or `hang_up` takes the
+    connection; `finish` takes those that end in another way, `slow` what needs another look. `begun`,
+    where somebody counts them, is told of each that is begun, `over` of the last one in a row, `not_begun`
+    of those that are refused at once.
+    """
+
+    def __init__(
+        self,
+        options: ProbeOptions,
+        limit: ConnectLimit,
+        poller: Poller,
+        slow: SlowLane,
+        seen: list[Observation],
+        *,
+        leave: Callable[[int, Socket], None],
+        hang_up: Callable[[int, Socket], None],
+        finish: Callable[..., None],
+        begun: Callable[[str, Socket], None] | None,
+        over: Callable[[str], None],
+        not_begun: Callable[[Probe, int | None], None],
+        dial: Dial,
+    ) -> None:
+        self._options = options
+        self._limit = limit
+        self._poller = poller
+        self._slow = slow
+        self._seen = seen
+        self._leave = leave
+        self._hang_up = hang_up
+        self._finish = finish
+        self._begun = begun
+        self._over = over
+        self._not_begun = not_begun
+        self._dial = dial
+        self._fresh: dict[int, tuple[Socket, Target, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._fresh)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the first has waited long enough, by the monotonic clock."""
+        return next(iter(self._fresh.values()))[2] + self._patience if self._fresh else None
+
+    def close(self) -> None:
+        """Close every socket, without a word."""
+        for sock, _, _ in self._fresh.values():
+            sock.close()
+        self._fresh.clear()
+
+    def begin(self, targets: list[Target]) -> None:
+        """Connect to targets whose host is a literal address."""
+        fresh, dial, clock = self._fresh, self._dial, time.monotonic
+        socks, error = self._opened(targets)
+        refused: list[tuple[Target, int]] = []
+        last = None
+        for sock, target in zip(socks, targets, strict=False):
+            started = clock()
+            try:
+                code = dial(sock, target)
+            except OverflowError:
+                code = NO_PORT
+            if code in UNDER_WAY:
+                fresh[sock.fileno()] = (sock, last := target, started)
+                if self._begun is not None:
+                    self._begun(target.host, sock)
+            else:
+                refused.append((target, code))
+                self._poller.closing(sock.fileno())
+                sock.close()
+        if last is not None:
+            self._over(last.host)
+        # What is told of comes last: nothing is to stand between two connections.
+        for target, code in refused:
+            self._not_begun(of_one_address(target), code)
+        for target in targets[len(socks) :]:
+            self._not_begun(of_one_address(target), error)
+
+    def _opened(self, targets: list[Target]) -> tuple[list[Socket], int | None]:
+        """Sockets for as many targets as this machine has files for, and the errno that ended it."""
+        add, socks = self._poller.add, []
+        try:
+            for target in targets:
+                sock = open_socket(target.host)
+                try:
+                    # Of a socket that is not connected yet epoll reports nothing once it is.
+                    add(sock.fileno())
+                except OSError:
+                    sock.close()
+                    raise
+                socks.append(sock)
+        except OSError as error:
+            return socks, error.errno
+        return socks, None
+
+    def read(self, ready: list[int], now: float) -> list[int]:
+        """Read what these descriptors, which were ready at that moment, have; returns those of others."""
+        fresh, leave, limit, at = self._fresh, self._leave, self._limit, time.time()
+        others: list[int] = []
+        for fd in ready:
+            entry = fresh.get(fd)
+            if entry is None:
+                others.append(fd)
+                continue
+            sock, target, started = entry
+            try:
+                data = sock.recv(FIRST_READ)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                del fresh[fd]
+                self._broken(fd, sock, target, started, error.errno)
+                continue
+            del fresh[fd]
+            if not is_plain_greeting(data):
+                self._slow.adopt(fd, sock, of_one_address(target, started), started, data)
+                continue
+            if limit.adaptive:
+                limit.learn(connect_seconds(sock) or now - started)
+            took = Times(None, (now - started) * 1000)
+            # In the order of the fields: to name them costs as much as a system call.
+            self._seen.append(
+                Observation(
+                    target, target.host, Status.SUCCESS, data, None, None, None, took, 1, None, at, None
+                )
+            )
+            leave(fd, sock)
+        return others
+
+    def _broken(self, fd: int, sock: Socket, target: Target, started: float, code: int | None) -> None:
+        seen = failure(target, target.host, code)
+        if seen.status is Status.CONNECTION_REFUSED:  # an answer like another, and of most hosts the one
+            self._seen.append(seen)
+            self._hang_up(fd, sock)
+        else:
+            self._finish(fd, sock, of_one_address(target, started), seen, polite=False)
+
+    def expire(self, now: float) -> bool:
+        """Hand over those on which nothing came in time; whether there were any."""
+        patience = self._patience
+        due = [*takewhile(lambda entry: entry[1][2] + patience <= now, self._fresh.items())]
+        for fd, (sock, target, started) in due:
+            del self._fresh[fd]
+            self._slow.overdue(fd, sock, of_one_address(target, started), started, now)
+        return bool(due)
+
+    @property
+    def _patience(self) -> float:
+        options = self._options
+        return min(self._limit.seconds, options.greeting_timeout, options.deadline)

@@ -1,0 +1,117 @@
+"""What is to begin next: what has to be tried again, what its network held back, and the supply behind it."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING
+
+from imcprobe.probe.late import Probe, of_one_address
+from imcprobe.probe.nets import Nets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imcprobe.model import Target
+    from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.sockets import Socket
+
+
+class Intake:
+    """Gives out what to begin: probes, and plain targets whose host is their address.
+
+    `supply` gives so many targets at the most, fewer when it has no more at the moment.
+    """
+
+    def __init__(self, options: ProbeOptions, supply: Callable[[int], list[Target]]) -> None:
+        self._supply = supply
+        self._most_waiting = options.concurrency
+        self._ready: deque[Probe] = deque()
+        self._later: list[tuple[float, int, Probe]] = []
+        self._serial = count()
+        self._nets = None if options.per_net is None else Nets(options.per_net)
+
+    def __len__(self) -> int:
+        """How many wait here."""
+        return len(self._ready) + len(self._later) + (0 if self._nets is None else len(self._nets))
+
+    @property
+    def next_due(self) -> float | None:
+        """When the first of those that wait for their time may begin."""
+        return self._later[0][0] if self._later else None
+
+    def put(self, probe: Probe, due: float | None = None) -> None:
+        """Take a probe that is to begin as soon as it can, or not before `due` by the monotonic clock."""
+        if due is None:
+            self._ready.append(probe)
+        else:
+            heapq.heappush(self._later, (due, next(self._serial), probe))
+
+    def take(self, places: int, now: float) -> tuple[list[Probe], list[Target]]:
+        """Return what is to begin now, `places` in all at the most."""
+        if self._nets is not None:
+            return self._admitted(self._nets, places, now)
+        probes: list[Probe] = []
+        while len(probes) < places and (probe := self._waiting(now)) is not None:
+            probes.append(probe)
+        return probes, self._new(places - len(probes))
+
+    def begun(self, address: str, sock: Socket) -> None:
+        """Take note of the connection of what was given out."""
+        if self._nets is not None:
+            self._nets.begun(address, sock)
+
+    def not_begun(self, address: str) -> None:
+        """Take note that there is no connection of what was given out."""
+        if self._nets is not None:
+            self._nets.not_begun(address)
+
+    def ended(self, sock: Socket) -> None:
+        """Take note that a connection is over."""
+        if self._nets is not None:
+            self._nets.ended(sock)
+
+    def forget(self) -> bool:
+        """Begin nothing of what waits here; whether there was anything."""
+        forgotten = bool(self._ready or self._later)
+        self._ready.clear()
+        self._later.clear()
+        return forgotten if self._nets is None else self._nets.forget() or forgotten
+
+    def _waiting(self, now: float) -> Probe | None:
+        if self._ready:
+            return self._ready.popleft()
+        if self._later and self._later[0][0] <= now:
+            return heapq.heappop(self._later)[2]
+        return None
+
+    def _new(self, places: int) -> list[Target]:
+        # Those that wait for another try must not pile up behind a network that answers nothing.
+        if places <= 0 or len(self._later) >= self._most_waiting:
+            return []
+        return self._supply(places)
+
+    def _admitted(self, nets: Nets, places: int, now: float) -> tuple[list[Probe], list[Target]]:
+        """What its network lets in: first what waited for it, then what comes."""
+        probes: list[Probe] = []
+        plain: list[Target] = []
+        while len(probes) + len(plain) < places:
+            probe = nets.freed()
+            if probe is None:
+                probe = self._next(now, nets)
+                if probe is None:
+                    break
+                if not nets.admit(probe):
+                    continue
+            if probe.is_plain:
+                plain.append(probe.target)
+            else:
+                probes.append(probe)
+        return probes, plain
+
+    def _next(self, now: float, nets: Nets) -> Probe | None:
+        probe = self._waiting(now)
+        if probe is None and not nets.full:
+            probe = next(map(of_one_address, self._new(1)), None)
+        return probe
