@@ -30,10 +30,10 @@ def read_records(data: bytes, name: str) -> Iterator[Observation]:
     other. Raises InputError that names `name` and the line.
     """
     lines = data.splitlines()
-    if lines and not data.endswith(b"\n") and len(lines) > 1 and _record(lines[-1]) is None:
+    if lines and not data.endswith(b"\n") and len(lines) > 1 and record_of(lines[-1]) is None:
         lines.pop()
     first = next(filter(bytes.strip, lines), b"")
-    if (_record(first) or {}).get("type") != "scan":
+    if (record_of(first) or {}).get("type") != "scan":
         yield from _of_document(data, name)
         return
     for number, line in enumerate(lines, 1):
@@ -42,9 +42,9 @@ def read_records(data: bytes, name: str) -> Iterator[Observation]:
         place = f"{name} line {number}"
         record = _parsed(line, place)
         if record.get("type") == "scan":
-            _check_schema(record, name)
+            check_schema(record, name)
         elif record.get("type") == "result":
-            yield _observation(record, place)
+            yield observation(record, place)
 
 
 def _of_document(data: bytes, name: str) -> Iterator[Observation]:
@@ -52,17 +52,19 @@ def _of_document(data: bytes, name: str) -> Iterator[Observation]:
     head, results = document.get("scan"), document.get("results")
     if not isinstance(head, dict) or not isinstance(results, list):
         raise InputError(f"{name} is JSON, but no scan of imcprobe.")
-    _check_schema(head, name)
+    check_schema(head, name)
     for number, record in enumerate(results, 1):
-        yield _observation(record, f"{name} result {number}")
+        yield observation(record, f"{name} result {number}")
 
 
-def _check_schema(head: dict[str, Any], name: str) -> None:
+def check_schema(head: dict[str, Any], name: str) -> None:
+    """Raise InputError, which names `name`, unless this imcprobe knows what the records mean."""
     if head.get("schema") != SCHEMA_NAME:
         raise InputError(f"{name} has no schema {SCHEMA_NAME}: another imcprobe wrote it.")
 
 
-def _record(line: bytes) -> dict[str, Any] | None:
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that `line` is, None when it is none."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -71,13 +73,17 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _parsed(line: bytes, place: str) -> dict[str, Any]:
-    record = _record(line)
+    record = record_of(line)
     if record is None:
         raise InputError(f"{place} is no record of imcprobe.")
     return record
 
 
-def _observation(record: Any, place: str) -> Observation:
+def observation(record: Any, place: str, *, probed: bool = False) -> Observation:
+    """What a result record says was seen: as a store's, or `probed` as it was by the scan itself.
+
+    Raises InputError that begins with `place`.
+    """
     try:
         port = 0 if record["port"] is None else _number(record["port"], MAX_PORT, least=1)
         return Observation(
@@ -86,12 +92,12 @@ def _observation(record: Any, place: str) -> Observation:
             Status(record["status"]),
             greeting=_greeting(record["greeting_base64"]),
             ehlo=_lines(record["ehlo"]),
-            times=Times(_time(record["times"]["connect_ms"]), _time(record["times"]["greeting_ms"])),
+            times=Times(duration(record["times"]["connect_ms"]), duration(record["times"]["greeting_ms"])),
             attempts=_number(record["attempts"], MAX_ATTEMPTS, least=1),
             error=_optional(record["error"]),
             seen_at=_moment(record["timestamp"]),
             # What was never probed had no port: text that was stored is no more than text again.
-            source="records" if port else "text",
+            source=None if probed else "records" if port else "text",
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{place} is no result record of imcprobe.") from error
@@ -127,7 +133,8 @@ def _number(value: int, most: int, *, least: int) -> int:
     return value
 
 
-def _time(value: float | None) -> float | None:
+def duration(value: float | None) -> float | None:
+    """A time as records have it, in any unit. Raises ValueError for what is none."""
     if value is None:
         return None
     if type(value) not in (int, float) or not 0 <= value < MAX_MILLISECONDS:
