@@ -11,7 +11,8 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from functools import cached_property
+from itertools import accumulate, chain, filterfalse
 from typing import TYPE_CHECKING, NamedTuple
 
 from imcprobe.addresses import (
@@ -20,20 +21,19 @@ from imcprobe.addresses import (
     Range,
     contains,
     host_name,
-    integer,
     merge,
     read_ranges,
     split_port,
-    subtract,
     text_of,
-    walk,
 )
 from imcprobe.errors import TargetError, UsageError
+from imcprobe.hosts import Hosts
 from imcprobe.model import DEFAULT_PORT, Target
+from imcprobe.order import Order
 from imcprobe.safetext import LONGEST_QUOTE, clip, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
@@ -72,55 +72,19 @@ class _Given:
             self.count += sum(last - first + 1 for first, last in ranges)
 
 
-class _Hosts:
-    """Merged ranges and names: each host once, by index or one after the other."""
-
-    def __init__(self, ranges: list[Range], names: Iterable[str]) -> None:
-        self.ranges = ranges
-        self.names = tuple(names)
-        self._ends = list(accumulate(last - first + 1 for first, last in ranges))
-        self._addresses = self._ends[-1] if ranges else 0
-
-    def __len__(self) -> int:
-        return self._addresses + len(self.names)
-
-    def __iter__(self) -> Iterator[str]:
-        for first, last in self.ranges:
-            yield from walk(first, last)
-        yield from self.names
-
-    def __getitem__(self, index: int) -> str:
-        if index >= self._addresses:
-            return self.names[index - self._addresses]
-        at = bisect_right(self._ends, index)
-        return text_of(self.ranges[at][1] - (self._ends[at] - 1 - index))
-
-    def covers(self, address: str) -> bool:
-        """Whether a literal address, with or without a zone, lies in the ranges; False for a name."""
-        number = integer(address.partition("%")[0])
-        return number is not None and contains(self.ranges, number)
-
-    def without(self, barred: _Hosts) -> _Hosts:
-        if not (barred.ranges or barred.names):
-            return self
-        gone = {name.rstrip(".") for name in barred.names}
-        left = (name for name in self.names if name.rstrip(".") not in gone and not barred.covers(name))
-        return _Hosts(subtract(self.ranges, barred.ranges), left)
-
-
 class _Layer(NamedTuple):
     """The hosts of one port, and how many were left out."""
 
-    hosts: _Hosts
+    hosts: Hosts
     excluded: int
     duplicates: int
 
 
-def _merged(given: list[_Given], barred: _Hosts) -> _Layer:
+def _merged(given: list[_Given], barred: Hosts) -> _Layer:
     names: dict[str, str] = {}
     for key, name in chain.from_iterable(each.names.items() for each in given):
         names.setdefault(key, name)
-    whole = _Hosts(merge(chain.from_iterable(each.ranges for each in given)), names.values())
+    whole = Hosts(merge(chain.from_iterable(each.ranges for each in given)), names.values())
     left = whole.without(barred)
     return _Layer(left, len(whole) - len(left), sum(each.count for each in given) - len(whole))
 
@@ -134,8 +98,8 @@ class Targets:
 
     def __init__(
         self,
-        layers: list[tuple[int, _Hosts]],
-        barred: _Hosts,
+        layers: list[tuple[int, Hosts]],
+        barred: Hosts,
         *,
         excluded: int,
         duplicates: int,
@@ -147,10 +111,11 @@ class Targets:
         self.bad = bad
         self._layers = layers
         self._barred = barred
-        self._ends = list(accumulate(len(hosts) for _, hosts in layers))
+        self._starts = list(accumulate((len(hosts) for _, hosts in layers), initial=0))
+        self._size = self._starts[-1]
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._size
 
     def __iter__(self) -> Iterator[Target]:
         for port, hosts in self._layers:
@@ -159,17 +124,37 @@ class Targets:
 
     def __getitem__(self, index: int) -> Target:
         """Return the target at an index from 0 on. Raises IndexError."""
-        if not 0 <= index < len(self):
+        if not 0 <= index < self._size:
             raise IndexError(index)
-        at = bisect_right(self._ends, index)
+        at = bisect_right(self._starts, index) - 1
         port, hosts = self._layers[at]
-        return Target(hosts[index - self._ends[at] + len(hosts)], port)
+        return Target(hosts[index - self._starts[at]], port)
+
+    def index_of(self, target: Target) -> int | None:
+        """The index that gives this target, its host written to the letter; None when none does."""
+        at = self._layer_of.get(target.port)
+        index = None if at is None else self._layers[at][1].index_of(target.host)
+        return None if at is None or index is None else self._starts[at] + index
+
+    @cached_property
+    def _layer_of(self) -> dict[int, int]:
+        return {port: at for at, (port, _) in enumerate(self._layers)}
+
+    def walk(self, order: Order, done: Callable[[int], bool] | None = None) -> Iterator[Target]:
+        """Give the targets of an order without those whose index is `done`; each is made when asked for.
+
+        Raises UsageError when a shuffle has no seed yet.
+        """
+        if order == Order() and done is None:
+            return iter(self)
+        indices = order.indices(self._size)
+        return map(self.__getitem__, indices if done is None else filterfalse(done, indices))
 
     @property
     def digest(self) -> str:
         """`sha256:` and the digest of targets and exclusions: the same for the same scan."""
         whole = hashlib.sha256()
-        barred = _Hosts(self._barred.ranges, sorted(self._barred.names))
+        barred = Hosts(self._barred.ranges, sorted(self._barred.names))
         for port, hosts in (*self._layers, ("not", barred)):
             for first, last in hosts.ranges:
                 whole.update(f"{port} {first:x}-{last:x}\n".encode())
@@ -233,7 +218,7 @@ class TargetsBuilder:
         for port in common:
             if not 1 <= port <= MAX_PORT:
                 raise TargetError(f"port {port}: it must be 1 to {MAX_PORT}.")
-        barred = _Hosts(_with_other_names(merge(self._barred.ranges)), self._barred.names.values())
+        barred = Hosts(_with_other_names(merge(self._barred.ranges)), self._barred.names.values())
         everywhere = _merged([self._given.get(None, _Given())], barred)
         layers: list[tuple[int, _Layer]] = []
         for port in common:

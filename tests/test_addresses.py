@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imcprobe.addresses import MAX_IPV6, integer, merge, read_ranges, subtract, text_of, walk
+from imcprobe.addresses import MAX_IPV6, integer, merge, number_of, read_ranges, subtract, text_of, walk
 from imcprobe.errors import TargetError
 
 ranges = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 20)).map(lambda pair: (pair[0], sum(pair))))
@@ -128,3 +128,31 @@ def test_the_quick_way_takes_the_addresses_that_ipaddress_takes(parts: list[str]
     except ValueError:
         number = None
     assert read_ranges(text) == (None if number is None else [(number, number)])
+
+
+@given(st.integers(0, 2**32 - 1) | st.integers(2**32, 2**32 + 2**128 - 1))
+def test_the_text_of_a_number_gives_the_number_back(number: int) -> None:
+    text = text_of(number)
+    mapped = integer(text) != number  # IPv4 in the way of IPv6 is another address here
+    assert number_of(text) == (None if mapped else number)
+
+
+@given(st.text("0123456789.:abcdef%+-_ \u0661\uff11\n", max_size=20))
+def test_only_text_as_it_is_written_here_has_a_number(text: str) -> None:
+    number = number_of(text)
+    assert number is None or text_of(number) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10.0.0", "10.0.0.0.1", "10.0.0.01", "10.0.0.256", "+10.0.0.1", "10.0.0.1 ", "10.0.0.1_0",
+     "10.0.0.\u0661", "10.0.0.1\n", "10.0.0.", "mx.example.com", "a.b.c.d", "2001:DB8::1", "2001:db8:0::1",
+     "::ffff:10.0.0.1", "::ffff:a00:1", "fe80::1%eth0", ":", "2001:db8::1 "],
+)  # fmt: skip
+def test_an_address_in_other_words_has_no_number(text: str) -> None:
+    assert number_of(text) is None
+
+
+def test_numbers_of_addresses_as_they_are_written_here() -> None:
+    assert number_of("10.11.212.255") == 0x0A0BD4FF
+    assert number_of("2001:db8::1") == 2**32 + 0x20010DB8_00000000_00000000_00000001

@@ -14,7 +14,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "imcprobe"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-CORE = ("errors", "version", "safetext", "model", "addresses", "targets", "knowledge", "fingerprint")
+CORE = (
+    "errors",
+    "version",
+    "safetext",
+    "model",
+    "addresses",
+    "hosts",
+    "order",
+    "targets",
+    "knowledge",
+    "fingerprint",
+)
 # What each room may import from; a room may always import from itself.
 ALLOWED = {
     "errors": (),
@@ -22,7 +33,9 @@ ALLOWED = {
     "safetext": (),
     "model": (),
     "addresses": ("errors", "safetext", "model"),
-    "targets": ("errors", "safetext", "model", "addresses"),
+    "hosts": ("addresses",),
+    "order": ("errors", "safetext"),
+    "targets": ("errors", "safetext", "model", "addresses", "hosts", "order"),
     "knowledge": ("errors", "safetext", "model"),
     "fingerprint": ("errors", "safetext", "model", "addresses", "targets", "knowledge"),
     "probe": CORE,

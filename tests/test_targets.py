@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from imcprobe.errors import TargetError, UsageError
 from imcprobe.model import Target
+from imcprobe.order import Done, Order
 from imcprobe.targets import Targets, TargetsBuilder, parse, parse_ports
 
 specs = st.lists(
@@ -251,3 +252,76 @@ def test_many_ports_cost_little() -> None:
 def test_an_impossible_port_is_refused_before_anything_is_probed(port: int) -> None:
     with pytest.raises(TargetError, match=rf"port {port}: it must be 1 to 65535\."):
         parse(["10.0.0.1"], ports=(25, port))
+
+
+octets = st.integers(0, 255)
+addresses = st.builds("10.{}.0.{}".format, octets, octets) | st.builds("2001:db8::{:x}".format, octets)
+networks = st.builds("10.0.{}.{}/{}".format, octets, octets, st.integers(26, 32))
+networks |= st.builds("2001:db8::{:x}/{}".format, octets, st.integers(122, 128))
+names = st.sampled_from(["a.example", "b.example", "b.example.", "c.example.", "fe80::1%eth0", "fe80::1%lo"])
+ports = st.sampled_from([25, 587, 2525])
+own_ports = st.builds("{}:{}".format, st.sampled_from(["[::1]", "10.0.0.1", "a.example", "d.example"]), ports)
+mixed = st.lists(addresses | networks | names | own_ports, max_size=12)
+
+
+@given(mixed, st.lists(addresses | networks | names, max_size=4), st.lists(ports, max_size=3))
+def test_a_target_gives_its_index_back(chosen: list[str], barred: list[str], common: list[int]) -> None:
+    targets = parse(chosen, exclude=barred, ports=common)
+    assert [targets.index_of(target) for target in targets] == list(range(len(targets)))
+
+
+@given(mixed, addresses | names, ports)
+def test_only_a_target_has_an_index(chosen: list[str], host: str, port: int) -> None:
+    targets = parse(chosen)
+    index = targets.index_of(Target(host, port))
+    assert (index is None) == (Target(host, port) not in set(targets))
+    assert index is None or targets[index] == Target(host, port)
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.01", "10.0.0.4", "9.255.255.255", "MX.example.com", "mx.example.com.", "2001:DB8::1",
+             "2001:db8::4", "::ffff:10.0.0.1", "fe80::1", "fe80::1%lo", ""]
+)  # fmt: skip
+def test_another_way_to_write_a_host_is_no_target(host: str) -> None:
+    targets = parse(["10.0.0.0/30", "2001:db8::/126", "mx.example.com", "fe80::1%eth0"])
+    assert targets.index_of(Target(host, 25)) is None
+
+
+def test_a_port_that_no_target_is_on_has_no_index() -> None:
+    assert parse(["10.0.0.1"]).index_of(Target("10.0.0.1", 26)) is None
+
+
+@given(mixed, st.integers(0, 3), st.none() | st.integers(0, 2**63 - 1), st.sets(st.integers(0, 300)))
+def test_a_walk_follows_its_order_without_what_is_done(
+    chosen: list[str], part: int, seed: int | None, known: set[int]
+) -> None:
+    targets = parse(chosen, ports=(25, 26))
+    order = Order(seed is not None, seed, (part, 3) if part else None)
+    wanted = [targets[index] for index in order.indices(len(targets))]
+    assert list(targets.walk(order)) == wanted
+    done = Done(len(targets))
+    for index in known & set(range(len(targets))):
+        done.add(index)
+    left = [target for target in wanted if targets.index_of(target) not in known]
+    assert list(targets.walk(order, done.__contains__)) == left
+
+
+def test_a_walk_in_no_order_is_the_plain_one() -> None:
+    targets = parse(["10.0.0.0/30", "mx.example.com"], ports=(25, 26))
+    assert list(targets.walk(Order())) == list(targets)
+    assert list(targets.walk(Order(), {0, 1, 2}.__contains__)) == list(targets)[3:]
+
+
+def test_a_walk_without_a_seed_is_refused_before_it_begins() -> None:
+    with pytest.raises(UsageError, match="needs a seed"):
+        parse(["10.0.0.1"]).walk(Order(shuffle=True))
+
+
+def test_a_shuffled_walk_through_sixteen_million_costs_no_memory() -> None:
+    targets = parse(["127.0.0.0/8"])
+    tracemalloc.start()
+    walk = targets.walk(Order(shuffle=True, seed=1))
+    assert sum(1 for _ in islice(walk, 10_000)) == 10_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
