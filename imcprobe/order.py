@@ -73,12 +73,21 @@ class Order:
         return _shuffled(self._in_turn(total), f"seed {self.seed} shard {part}/{parts}")
 
     @property
+    def parts(self) -> int:
+        """How many shards there are."""
+        return self._part[1]
+
+    @property
     def _part(self) -> tuple[int, int]:
         return self.shard or (1, 1)
 
     def _in_turn(self, total: int) -> range:
         part, parts = self._part
         return range(part - 1, total, parts)
+
+
+IN_TURN = Order()
+"""All targets, as they come."""
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -38,6 +38,7 @@ class Screens(Format):
 def check(
     targets: opt.TargetArguments = None,
     port: opt.Port = "25",
+    retries: opt.Retries = 0,
     connect_timeout: opt.ConnectTimeout = opt.CONNECT_TIMEOUT,
     greeting_timeout: opt.GreetingTimeout = opt.GREETING_TIMEOUT,
     deadline: opt.Deadline = opt.DEADLINE,
@@ -74,6 +75,7 @@ def check(
         no_quit=no_quit,
         watch_connect=True,
         concurrency=MAX_HOSTS,
+        retries=retries,
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)

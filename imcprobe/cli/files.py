@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from imcprobe.cli.resume import is_same_file, lock
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS
@@ -17,6 +18,7 @@ from imcprobe.safetext import quoted, safe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from imcprobe.cli.resume import Earlier
     from imcprobe.model import Result
     from imcprobe.outputs.formats import Format
     from imcprobe.outputs.records import Head
@@ -35,25 +37,34 @@ class _File:
     format: Format
     stream: TextIO
     made: bool
+    resumed: bool = False
     broken: bool = False
 
 
 class OutputFiles:
     """All files of a run. What cannot be written raises OutputError, and is left alone from then on."""
 
-    def __init__(self, paths: Iterable[str], *, force: bool, only: str | None) -> None:
+    def __init__(
+        self, paths: Iterable[str], *, force: bool, only: str | None, earlier: Earlier | None = None
+    ) -> None:
         """Open all. Raises UsageError for unknown endings and words, and for files that exist.
 
-        When one cannot be had, the others are as they were before: nothing is emptied, nothing left behind.
+        The file of an `earlier` scan is continued, and the others replaced. When one cannot be had, the
+        others are as they were before: nothing is emptied, nothing left behind.
         """
-        self._wanted = _parse_only(only)
+        self.only = _parse_only(only)
         self._held = 0
         self._files: list[_File] = []
-        wanted = [(path, _format_of(path)) for path in dict.fromkeys(paths)]
+        others = [path for path in paths if earlier is None or not is_same_file(path, earlier.path)]
+        wanted = [(path, _format_of(path)) for path in dict.fromkeys(others)]
         _check_apart(path for path, _ in wanted)
         try:
             for path, form in wanted:
-                self._files.append(_opened(path, form, force=force))
+                self._files.append(_opened(path, form, force=force or earlier is not None))
+                lock(self._files[-1].stream.fileno(), path)
+            if earlier is not None:
+                self._files.insert(0, _continued(earlier))
+                self._held = earlier.count
         except BaseException:
             self.close()
             for file in self._files:
@@ -62,18 +73,22 @@ class OutputFiles:
             raise
         for file in self._files:
             with contextlib.suppress(OSError):  # a device: there is nothing to empty
-                file.stream.truncate(0)
+                file.stream.truncate(earlier.end if file.resumed and earlier else 0)
 
     def start(self, head: Head) -> None:
-        self._write_each(lambda file: file.format.start(head))
+        self._write_each(lambda file: "" if file.resumed else file.format.start(head))
 
-    def add(self, results: list[Result]) -> None:
-        """Write the results that the files are to hold, in one piece a file."""
+    def add(self, results: list[Result], *, earlier: bool = False) -> None:
+        """Write the results that the files are to hold, in one piece a file; `earlier` ones are in one."""
         if not self._files:
             return
-        held = results if self._wanted is None else [each for each in results if self._wanted(each)]
-        self._held += len(held)
-        self._write_each(lambda file: file.format.rows(held))
+        held = (
+            [each for each in results if all(ONLY[word](each) for word in self.only)]
+            if self.only
+            else results
+        )
+        self._held += 0 if earlier else len(held)
+        self._write_each(lambda file: "" if earlier and file.resumed else file.format.rows(held))
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         """Write the ends; returns what was written, in words, empty without files."""
@@ -116,15 +131,13 @@ def shown_path(path: str) -> str:
     return f'"{safe(path)}"'
 
 
-def _parse_only(text: str | None) -> Callable[[Result], bool] | None:
-    """Which results files hold, None for all."""
-    if text is None:
-        return None
-    words = [word.strip() for word in text.split(",")]
+def _parse_only(text: str | None) -> tuple[str, ...]:
+    """The conditions that what files hold must meet, none for all."""
+    words = () if text is None else tuple(dict.fromkeys(word.strip() for word in text.split(",")))
     for word in words:
         if word not in ONLY:
             raise UsageError(f"--only {quoted(word)}: unknown. Known: {', '.join(ONLY)}.")
-    return lambda result: all(ONLY[word](result) for word in words)
+    return words
 
 
 def _format_of(path: str) -> Format:
@@ -139,7 +152,8 @@ def _opened(path: str, form: Format, *, force: bool) -> _File:
         return _File(path, form, Path(path).open("x", encoding="utf-8", newline=""), made=True)
     except FileExistsError:
         if not force and not Path(path).is_dir():
-            raise UsageError(f"{safe(path)} exists. --force replaces it.") from None
+            resume = "--resume continues it, " if Path(path).suffix.lower() == ".jsonl" else ""
+            raise UsageError(f"{safe(path)} exists. {resume}--force replaces it.") from None
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
@@ -148,6 +162,16 @@ def _opened(path: str, form: Format, *, force: bool) -> _File:
     except OSError as error:
         raise _unwritable(path, error) from error
     return _File(path, form, stream, made=False)
+
+
+def _continued(earlier: Earlier) -> _File:
+    """The file of an earlier scan, to be written from behind its last whole record on."""
+    try:
+        stream = open(os.open(earlier.path, os.O_WRONLY), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115
+        os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
+    except OSError as error:
+        raise _unwritable(earlier.path, error) from error
+    return _File(earlier.path, FORMATS["jsonl"](), stream, made=False, resumed=True)
 
 
 def _check_apart(paths: Iterable[str]) -> None:

@@ -41,6 +41,41 @@ Port = Annotated[str, typer.Option("--port", "-p", metavar="LIST", help="25, 25,
 Concurrency = Annotated[
     int, typer.Option("--concurrency", "-c", metavar="N", min=1, help="Targets in flight.")
 ]
+Rate = Annotated[
+    float | None, typer.Option("--rate", metavar="N", help="New connections per second at the most.")
+]
+PerNet = Annotated[
+    int | None,
+    typer.Option(
+        "--per-net", metavar="N", min=1, help="Connections at once to one /24 or /64, for small firewalls."
+    ),
+]
+Retries = Annotated[
+    int,
+    typer.Option(
+        "--retries", metavar="N", min=0, help="Further tries after a time-out or a reset; a refusal is final."
+    ),
+]
+Adaptive = Annotated[
+    bool,
+    typer.Option("--adaptive", help="Lower the connect limit to what connections turn out to take."),
+]
+Shuffle = Annotated[bool, typer.Option("--shuffle", help="Scan in a random order.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", metavar="N", help="The random order to take, for one that can be had again."),
+]
+Shard = Annotated[
+    str | None, typer.Option("--shard", metavar="I/N", help="Scan the I-th of N parts, the first is 1/N.")
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        "--resume",
+        metavar="FILE",
+        help="Go on with the scan whose .jsonl was left incomplete: nothing lost, nothing repeated.",
+    ),
+]
 ConnectTimeout = Annotated[
     str, typer.Option("--connect-timeout", metavar="TIME", help="For the connection: 5s, 500ms, 2m.")
 ]
@@ -144,10 +179,20 @@ def parse_probing(
     no_quit: bool,
     concurrency: int = CONCURRENCY,
     watch_connect: bool = False,
+    rate: float | None = None,
+    per_net: int | None = None,
+    retries: int = 0,
+    adaptive: bool = False,
 ) -> ProbeOptions:
     """The options of a probe as a user writes them. Raises UsageError."""
+    if rate is not None and not 0 < rate < float("inf"):
+        raise UsageError(f"--rate {rate:g}: give connections per second above 0, like 100.")
     return ProbeOptions(
         concurrency=concurrency,
+        rate=rate,
+        per_net=per_net,
+        retries=retries,
+        adaptive=adaptive,
         connect_timeout=parse_duration(connect_timeout, "--connect-timeout"),
         greeting_timeout=parse_duration(greeting_timeout, "--greeting-timeout"),
         deadline=parse_duration(deadline, "--deadline"),

@@ -16,6 +16,7 @@ from imcprobe.cli.terminal import shown_ports
 from imcprobe.errors import ImcprobeError, OutputError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Result, Status, Target
+from imcprobe.order import IN_TURN, Order
 from imcprobe.outputs.records import Head, HeadOptions
 from imcprobe.outputs.tally import Tally, alike
 from imcprobe.probe.limits import open_files, within_limits
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
     from imcprobe.cli.exits import Verdict
     from imcprobe.cli.files import OutputFiles
+    from imcprobe.cli.resume import Earlier
     from imcprobe.cli.terminal import Terminal
     from imcprobe.outputs.formats import Format
     from imcprobe.probe.options import ProbeOptions
-    from imcprobe.targets import Targets
+    from imcprobe.targets import BadLine, Targets
 
 # One greeting from so many addresses, and from more than half of those that answered: something in between.
 _SAME_FROM = 16
@@ -49,6 +51,7 @@ _TICK = 0.2
 class Run:
     """All that one scan of the command line needs.
 
+    `order` says which of the targets, and in which order; `earlier` is the scan that this one goes on with.
     `show` says which results stdout gets (None: all), `announcement` what is said first, the pace added, and
     `warns` whether it is said that nobody answered.
     """
@@ -59,21 +62,40 @@ class Run:
     files: OutputFiles
     verdict: Verdict
     format: Format
+    order: Order = IN_TURN
+    earlier: Earlier | None = None
     show: Callable[[Result], bool] | None = None
     announcement: str | None = None
     warns: bool = True
+
+    @property
+    def bad(self) -> tuple[BadLine, ...]:
+        """The lines that were passed over; of several shards the first tells of them."""
+        return self.targets.bad if self.order.shard in (None, (1, self.order.parts)) else ()
+
+    @property
+    def total(self) -> int:
+        """How many records there will be."""
+        return self.order.size(len(self.targets)) + len(self.bad)
+
+    @property
+    def left(self) -> int:
+        """How many of its targets are still to be probed."""
+        return self.order.size(len(self.targets)) - (0 if self.earlier is None else len(self.earlier.done))
 
 
 def run_scan(run: Run) -> int:
     """Run to the end, or until a signal; returns the exit code. Raises ImcprobeError."""
     try:
-        run.options = _capped(run.options, len(run.targets), run.terminal)
+        run.options = _capped(run.options, run.left, run.terminal)
         if run.announcement is not None:
             run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
         with asyncio.Runner() as runner:  # which makes its loop, or fails to, before there is a coroutine
             return runner.run(_running(run))
     finally:
         run.files.close()
+        if run.earlier is not None:
+            run.earlier.close()
 
 
 async def _running(run: Run) -> int:
@@ -109,10 +131,17 @@ class _Runner:
         self._counts_greetings = len(run.targets.ports) == 1
         self._signal = 0
         self._loop = asyncio.get_running_loop()
-        self._scan = Scan(run.targets, run.options, excluded=run.targets.covers_excluded)
+        done = None if run.earlier is None else run.earlier.done.__contains__
+        self._scan = Scan(
+            run.targets.walk(run.order, done),
+            run.options,
+            excluded=run.targets.covers_excluded,
+            remark=run.terminal.remark,
+        )
 
     async def run(self) -> int:
-        run, started = self._run, time.monotonic()
+        run = self._run
+        started = time.monotonic() - (0.0 if run.earlier is None else run.earlier.seconds)
         # Not the loop's own handlers: they run in its turns, and a turn may wait for whoever reads stdout.
         before = [(number, signal.signal(number, self._on_signal)) for number in _SIGNALS]
         ticking = asyncio.get_running_loop().create_task(self._tick())
@@ -133,13 +162,25 @@ class _Runner:
         run = self._run
         run.files.start(head)
         run.terminal.out(run.format.start(head))
-        run.terminal.begin(head.targets)
-        self._add([_invalid(bad.text, bad.message) for bad in run.targets.bad])
+        bad = run.bad
+        if run.earlier is not None:
+            await self._repeat(run.earlier)
+            bad = run.earlier.left_of(bad)
+        run.terminal.begin(head.targets, done=self._tally.targets)
+        self._add([_invalid(each.text, each.message) for each in bad])
         async with aclosing(self._scan.batches()) as batches:
             async for batch in batches:
                 self._add([conclude(seen) for seen in batch])
                 if run.terminal.gone:
                     break
+
+    async def _repeat(self, earlier: Earlier) -> None:
+        """Tell again of what an earlier scan has seen: its own file alone has that already."""
+        for batch in earlier.batches():
+            self._add([conclude(seen) for seen in batch], earlier=True)
+            await asyncio.sleep(0)  # for signals and progress
+            if self._signal or self._run.terminal.gone:
+                break
 
     async def _tick(self) -> None:
         """Show progress also while nobody answers."""
@@ -147,14 +188,14 @@ class _Runner:
             self._run.terminal.advance(self._tally.targets, self._tally.line())
             await asyncio.sleep(_TICK)
 
-    def _add(self, results: list[Result]) -> None:
+    def _add(self, results: list[Result], *, earlier: bool = False) -> None:
         run = self._run
         for result, count in alike(results):
             self._tally.add(result, count)
             run.verdict.add(result, count)
         if self._counts_greetings:
             self._note([seen.greeting for seen, _ in results])
-        run.files.add(results)
+        run.files.add(results, earlier=earlier)
         run.terminal.out(run.format.rows(results if run.show is None else filter(run.show, results)))
 
     def _note(self, greetings: list[bytes]) -> None:
@@ -220,9 +261,10 @@ def _head(run: Run) -> Head:
     return Head(
         version=__version__,
         started=time.time(),
-        targets=len(run.targets) + len(run.targets.bad),
+        targets=run.total,
         ports=run.targets.ports,
         targets_digest=run.targets.digest,
+        order=run.order,
         options=HeadOptions(
             concurrency=options.concurrency,
             connect_timeout=options.connect_timeout,
@@ -232,6 +274,11 @@ def _head(run: Run) -> Head:
             ehlo=options.ehlo,
             helo_name=options.helo_name,
             family=options.family,
+            rate=options.rate,
+            per_net=options.per_net,
+            retries=options.retries,
+            adaptive=options.adaptive,
+            only=run.files.only,
         ),
     )
 

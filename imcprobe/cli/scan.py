@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,20 +13,25 @@ import typer
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
 from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
+from imcprobe.cli.resume import Earlier, shown_shard
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
+from imcprobe.order import Order, parse_shard
 from imcprobe.outputs.formats import FORMATS
 from imcprobe.safetext import decode, safe
 from imcprobe.targets import TargetsBuilder, parse_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from imcprobe.model import Result
     from imcprobe.targets import Targets
 
 _ALL = 2
+# Seeds that are drawn: as many as every reader of JSON has numbers for.
+_SEEDS = 1 << 53
 
 
 def scan(
@@ -41,7 +49,11 @@ def scan(
     ] = None,
     port: opt.Port = "25",
     concurrency: opt.Concurrency = opt.CONCURRENCY,
+    rate: opt.Rate = None,
+    per_net: opt.PerNet = None,
+    retries: opt.Retries = 0,
     connect_timeout: opt.ConnectTimeout = opt.CONNECT_TIMEOUT,
+    adaptive: opt.Adaptive = False,
     greeting_timeout: opt.GreetingTimeout = opt.GREETING_TIMEOUT,
     deadline: opt.Deadline = opt.DEADLINE,
     no_quit: opt.NoQuit = False,
@@ -52,8 +64,12 @@ def scan(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on past lines of a file that are no target.")
     ] = False,
+    shuffle: opt.Shuffle = False,
+    seed: opt.Seed = None,
+    shard: opt.Shard = None,
     output: opt.Outputs = None,
     force: opt.Force = False,
+    resume: opt.Resume = None,
     only: opt.Only = None,
     format_name: opt.FormatName = None,
     dry_run: Annotated[
@@ -72,6 +88,7 @@ def scan(
     hold every target.
     """
     wanted = _targets(targets or [], input_file or [], exclude or [], exclude_file or [], port, skip_bad)
+    order = Order(shuffle, seed, None if shard is None else parse_shard(shard))
     probing = opt.parse_probing(
         connect_timeout=connect_timeout,
         greeting_timeout=greeting_timeout,
@@ -82,28 +99,53 @@ def scan(
         only_v6=only_v6,
         no_quit=no_quit,
         concurrency=concurrency,
+        rate=rate,
+        per_net=per_net,
+        retries=retries,
+        adaptive=adaptive,
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
-    with Terminal(quiet=quiet, no_color=no_color) as terminal:
+    if resume is not None and (force or only is not None):
+        raise UsageError("--resume goes on with a file of every target. Leave --force and --only away.")
+    with Terminal(quiet=quiet, no_color=no_color) as terminal, _earlier(resume) as earlier:
         for bad in wanted.bad:
             terminal.remark(bad.message)
+        if earlier is not None:
+            order = earlier.agreed(order)
+            earlier.survey(wanted)
+        order = _settled(order, wanted)
         if dry_run:
-            return _list(wanted, terminal)
+            return _list(wanted, order, earlier, terminal)
         name = chosen or ("table" if terminal.is_interactive else "line")
-        files = OutputFiles(output or [], force=force, only=only)
         return run_scan(
             Run(
                 targets=wanted,
                 options=probing,
                 terminal=terminal,
-                files=files,
+                files=OutputFiles(output or [], force=force, only=only, earlier=earlier),
                 verdict=verdict,
                 format=FORMATS[name](),
+                order=order,
+                earlier=earlier,
                 show=_shown(verbose) if name == "table" else None,
-                announcement=_announced(wanted),
+                announcement=_announced(wanted, order, earlier),
             )
         )
+
+
+def _earlier(path: str | None) -> AbstractContextManager[Earlier | None]:
+    """The scan to go on with, closed in the end. Raises InputError, UsageError."""
+    return nullcontext() if path is None else closing(Earlier(path))
+
+
+def _settled(order: Order, targets: Targets) -> Order:
+    """The order with a seed where it needs one. Raises UsageError when there is nothing in its shard."""
+    if not order.size(len(targets)):
+        raise UsageError(
+            f"--shard {shown_shard(order)}: there are only {len(targets):,} targets. Make fewer shards."
+        )
+    return replace(order, seed=secrets.randbelow(_SEEDS)) if order.shuffle and order.seed is None else order
 
 
 def _shown(verbose: int) -> Callable[[Result], bool] | None:
@@ -155,27 +197,30 @@ def _text(path: str) -> str:
         raise InputError(f"{shown_path(path)} cannot be read: {reason_of(error)}.{hint}") from error
 
 
-def _announced(targets: Targets) -> str:
+def _announced(targets: Targets, order: Order, earlier: Earlier | None) -> str:
     """The targets in numbers."""
-    left_out = [f"{count:,} {what}" for count, what in _left_out(targets) if count]
-    counts = f"{len(targets):,} target{'' if len(targets) == 1 else 's'}"
-    if left_out:
-        counts += f" ({', '.join(left_out)})"
+    count = order.size(len(targets))
+    details = [] if order.shard is None else [f"shard {shown_shard(order)} of {len(targets):,}"]
+    details += [f"{number:,} {what}" for number, what in _left_out(targets, earlier) if number]
+    counts = f"{count:,} target{'' if count == 1 else 's'}"
+    if details:
+        counts += f" ({', '.join(details)})"
     return f"{counts}, port {shown_ports(targets.ports)}"
 
 
-def _left_out(targets: Targets) -> list[tuple[int, str]]:
+def _left_out(targets: Targets, earlier: Earlier | None) -> list[tuple[int, str]]:
     duplicates = "duplicate" if targets.duplicates == 1 else "duplicates"
     return [
+        (0 if earlier is None else len(earlier.done), "done before"),
         (targets.excluded, "excluded"),
         (targets.duplicates, duplicates),
         (len(targets.bad), "passed over"),
     ]
 
 
-def _list(targets: Targets, terminal: Terminal) -> int:
-    terminal.remark(_announced(targets))
-    for target in targets:
+def _list(targets: Targets, order: Order, earlier: Earlier | None, terminal: Terminal) -> int:
+    terminal.remark(_announced(targets, order, earlier))
+    for target in targets.walk(order, None if earlier is None else earlier.done.__contains__):
         terminal.out(f"{target}\n")
         if terminal.gone:
             break

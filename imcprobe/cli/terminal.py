@@ -48,6 +48,7 @@ class Terminal:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._total = 0
+        self._before = 0
         self._began = 0.0
         self._line_due = 0.0
         self._interrupted_at: float | None = None
@@ -97,23 +98,29 @@ class Terminal:
         else:
             say(text)
 
-    def begin(self, total: int) -> None:
-        """Begin to show progress towards `total` targets."""
+    def begin(self, total: int, *, done: int = 0) -> None:
+        """Begin to show progress towards `total` targets, `done` of which were before."""
         self._total = total
+        self._before = done
         self._began = time.monotonic()
         self._line_due = self._began + _LINE_EVERY
         if not self._quiet and _can_draw():
             self._begin_bar()
 
     def advance(self, done: int, told: str) -> None:
-        """Show how far it is; `told` are the counts in words."""
+        """Show how far it is, once it has begun; `told` are the counts in words."""
+        if not self._began:
+            return
+        pace = (done - self._before) / max(time.monotonic() - self._began, _SHORTEST)
         if self._progress is not None and self._task is not None:
-            pace = done / max(time.monotonic() - self._began, _SHORTEST)
             self._progress.update(self._task, completed=done, told=told, pace=f"{pace:,.0f} hosts/s")
         elif not self._quiet and time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_EVERY
             share = 100 * done // max(self._total, 1)
-            self.remark(f"{done:,} of {self._total:,} targets ({share} %), {told}")
+            ahead = f", ETA {_clock((self._total - done) / pace)}" if pace > 0 else ""
+            self.remark(
+                f"{done:,} of {self._total:,} targets ({share} %), {pace:,.0f} hosts/s{ahead}, {told}"
+            )
 
     def finish(self) -> None:
         """Take the progress away."""
@@ -168,8 +175,17 @@ class Terminal:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._progress.add_task("scan", total=self._total, told="", pace="")
+        self._task = self._progress.add_task(
+            "scan", total=self._total, completed=self._before, told="", pace=""
+        )
         self._progress.start()
+
+
+def _clock(seconds: float) -> str:
+    """A time ahead, as the bar shows it: minutes and seconds, hours where there are any."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _can_draw() -> bool:

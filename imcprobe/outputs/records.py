@@ -19,6 +19,7 @@ from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.builds import TABLE_NAME
 from imcprobe.fingerprint.reply import is_single, parse_reply
 from imcprobe.model import SCHEMA_NAME, Status
+from imcprobe.order import IN_TURN, Order
 from imcprobe.safetext import safe
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ _remembered: dict[int, tuple[Identification | None, tuple[object, ...], str]] = 
 class Head:
     """What stands at the beginning of a scan: `source` is None, or what kind of store was read.
 
-    `started` is in seconds since the epoch (UTC). `targets_digest` is None where there is none.
+    `started` is in seconds since the epoch (UTC). `targets_digest` is None where there is none; it is that
+    of all targets, whatever part of them `order` says the scan is.
     """
 
     version: str
@@ -48,11 +50,12 @@ class Head:
     targets_digest: str | None = None
     options: HeadOptions | None = None
     source: str | None = None
+    order: Order = IN_TURN
 
 
 @dataclass(frozen=True, slots=True)
 class HeadOptions:
-    """The options that shape what a scan sees; limits in seconds."""
+    """The options that shape what a scan sees, and what its file holds (`only`); limits in seconds."""
 
     concurrency: int
     connect_timeout: float
@@ -62,6 +65,11 @@ class HeadOptions:
     ehlo: bool
     helo_name: str | None
     family: int | None
+    rate: float | None = None
+    per_net: int | None = None
+    retries: int = 0
+    adaptive: bool = False
+    only: tuple[str, ...] = ()
 
 
 def head_record(head: Head) -> dict[str, Any]:
@@ -76,8 +84,12 @@ def head_record(head: Head) -> dict[str, Any]:
         "targets": head.targets,
         "ports": list(head.ports),
         "targets_digest": head.targets_digest,
-        "order": {"shuffle": False, "seed": None, "shard": None},
-        "options": None if head.options is None else asdict(head.options),
+        "order": {
+            "shuffle": head.order.shuffle,
+            "seed": head.order.seed,
+            "shard": None if head.order.shard is None else "{}/{}".format(*head.order.shard),
+        },
+        "options": None if head.options is None else {**asdict(head.options), "only": [*head.options.only]},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.model import SCHEMA_NAME, Caveat, Confidence, Family, Kind, Match, Status
+from imcprobe.order import MAX_SEED
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -51,6 +52,16 @@ def _scan() -> dict[str, Any]:
         "ehlo": {"type": "boolean"},
         "helo_name": _TEXT_OR_NULL,
         "family": {"enum": [4, 6, None]},
+        "rate": _or_null({"type": "number", "exclusiveMinimum": 0}),
+        "per_net": _or_null({"type": "integer", "minimum": 1}),
+        "retries": _COUNT,
+        "adaptive": {"type": "boolean"},
+        "only": {**_list({"enum": ["answered", "exchange"]}), "uniqueItems": True},
+    }
+    order = {
+        "shuffle": {"type": "boolean"},
+        "seed": _or_null({"type": "integer", "minimum": 0, "maximum": MAX_SEED}),
+        "shard": {"type": ["string", "null"], "pattern": "^[1-9][0-9]*/[1-9][0-9]*$"},
     }
     return _object(
         {
@@ -63,7 +74,7 @@ def _scan() -> dict[str, Any]:
             "targets": _COUNT,
             "ports": _list(_PORT),
             "targets_digest": {"type": ["string", "null"], "pattern": "^sha256:[0-9a-f]{64}$"},
-            "order": _object({"shuffle": {"const": False}, "seed": _NULL, "shard": _NULL}),
+            "order": _object(order),
             "options": _or_null(_object(options)),
         }
     )

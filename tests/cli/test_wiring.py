@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import ExitStack
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Cli = Callable[..., Any]
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "concurrency": 1024,
     "connect_timeout": 5.0,
     "greeting_timeout": 30.0,
@@ -31,6 +32,11 @@ DEFAULTS = {
     "ehlo": False,
     "helo_name": None,
     "family": None,
+    "rate": None,
+    "per_net": None,
+    "retries": 0,
+    "adaptive": False,
+    "only": [],
 }
 CONCURRENCY = {"check": MAX_HOSTS, "scan": 1024}
 
@@ -71,6 +77,7 @@ def seconds(error: str) -> float:
         (["--deadline", "7"], {"deadline": 7.0}),
         (["--ehlo"], {"ehlo": True}),
         (["--ehlo", "--helo-name", "mx.example.com"], {"ehlo": True, "helo_name": "mx.example.com"}),
+        (["--retries", "2"], {"retries": 2}),
     ],
     ids=" ".join,
 )
@@ -82,8 +89,10 @@ def test_each_option_of_the_probe_is_in_the_head_and_changes_nothing_else(
 
 
 def test_the_pace_of_a_scan_is_in_the_head_and_is_announced(cli: Cli, imc_fleet: FleetFactory) -> None:
-    done = cli("scan", *imc_fleet(9).addresses, "-f", "jsonl", "-c", "7")
-    assert done.records[0]["options"] == DEFAULTS | {"concurrency": 7}
+    options = {"-c": "7", "--rate": "2000", "--per-net": "3"}
+    done = cli("scan", *imc_fleet(9).addresses, "-f", "jsonl", "--adaptive", *chain(*options.items()))
+    pace = {"concurrency": 7, "rate": 2000.0, "per_net": 3, "adaptive": True}
+    assert done.records[0]["options"] == DEFAULTS | pace
     assert "7 at a time" in done.err
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Result, Status, Target, Times
+from imcprobe.order import Order
 from imcprobe.outputs.records import (
     Head,
     HeadOptions,
@@ -270,7 +273,9 @@ def test_a_table_is_drawn_as_it_is_here() -> None:
 
 def test_the_head_of_a_file_is_as_it_is_here() -> None:
     options = HeadOptions(7, 1.5, 2.5, 3.5, quit=False, ehlo=True, helo_name="mx.example.com", family=6)
-    head = Head("0.1.0", 1_795_000_000.5, 12, (25, 587), "sha256:0", options, "records")
+    options = replace(options, rate=12.5, per_net=8, retries=1, adaptive=True, only=("answered",))
+    order = Order(shuffle=True, seed=5, shard=(2, 3))
+    head = Head("0.1.0", 1_795_000_000.5, 12, (25, 587), "sha256:0", options, "records", order)
     assert head_record(head) == {
         "type": "scan",
         "schema": "imcprobe/1",
@@ -281,7 +286,7 @@ def test_the_head_of_a_file_is_as_it_is_here() -> None:
         "targets": 12,
         "ports": [25, 587],
         "targets_digest": "sha256:0",
-        "order": {"shuffle": False, "seed": None, "shard": None},
+        "order": {"shuffle": True, "seed": 5, "shard": "2/3"},
         "options": {
             "concurrency": 7,
             "connect_timeout": 1.5,
@@ -291,6 +296,11 @@ def test_the_head_of_a_file_is_as_it_is_here() -> None:
             "ehlo": True,
             "helo_name": "mx.example.com",
             "family": 6,
+            "rate": 12.5,
+            "per_net": 8,
+            "retries": 1,
+            "adaptive": True,
+            "only": ["answered"],
         },
     }
 

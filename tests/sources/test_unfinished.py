@@ -137,6 +137,7 @@ observations = st.builds(
     attempts=st.integers(1, 3),
     error=st.one_of(st.none(), st.text()),
     seen_at=st.one_of(st.none(), st.floats(0, 4e9)),
+    source=st.none(),
 )
 
 
