@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Status,
         Target,
     )
+    from imcprobe.order import Order
     from imcprobe.probe.api import check, scan
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.targets import Targets, parse
@@ -65,6 +66,7 @@ _MODULES = {
         "Status",
         "Target",
     ),
+    "order": ("Order",),
     "probe.api": ("check", "scan"),
     "probe.options": ("ProbeOptions",),
     "targets": ("Targets", "parse"),
@@ -83,6 +85,7 @@ __all__ = [
     "Kind",
     "Match",
     "Observation",
+    "Order",
     "OutputError",
     "ProbeOptions",
     "Release",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import DEFAULT_PORT, Result
+from imcprobe.order import IN_TURN, Order
 from imcprobe.probe.limits import within_limits
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
@@ -38,20 +39,24 @@ async def scan(
     exclude: Iterable[str] = (),
     ports: Iterable[int] = (DEFAULT_PORT,),
     options: ProbeOptions | None = None,
+    order: Order = IN_TURN,
 ) -> AsyncIterator[Result]:
     """Probe all targets, written as on the command line; one result each, in the order in which they end.
+
+    `order` may shuffle them, or be one of several shards.
 
     Raises TargetError for text that is no target, before the first connection. Breaking off the loop
     breaks off every connection that is under way. Where the process may open too few files for so many
     targets at once, its soft limit is raised, and no more are begun than fit.
     """
     wanted = parse(targets, exclude=exclude, ports=ports)
-    async for result in _results(wanted, options or ProbeOptions()):
+    async for result in _results(wanted, options or ProbeOptions(), order):
         yield result
 
 
-async def _results(targets: Targets, options: ProbeOptions) -> AsyncIterator[Result]:
-    running = Scan(targets, within_limits(options, len(targets)), excluded=targets.covers_excluded)
+async def _results(targets: Targets, options: ProbeOptions, order: Order = IN_TURN) -> AsyncIterator[Result]:
+    limited = within_limits(options, order.size(len(targets)))
+    running = Scan(targets.walk(order), limited, excluded=targets.covers_excluded)
     async with aclosing(running.batches()) as batches:
         async for batch in batches:
             for seen in batch:

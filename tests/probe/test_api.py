@@ -51,3 +51,15 @@ def test_names_that_do_not_exist_are_no_attributes() -> None:
         imcprobe.nothing  # noqa: B018
     assert set(imcprobe.__all__) <= set(dir(imcprobe))
     assert len(imcprobe.BUILDS) == 61
+
+
+async def test_a_scan_may_be_shuffled_and_one_of_several_shards(imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(6)
+    seen = []
+    for part in (1, 2):
+        order = imcprobe.Order(shuffle=True, seed=3, shard=(part, 2))
+        results = imcprobe.scan(fleet.addresses, order=order, options=imcprobe.ProbeOptions(concurrency=1))
+        seen.append([str(result.observation.target) async for result in results])
+    assert sorted(seen[0] + seen[1]) == sorted(fleet.addresses)
+    assert [len(shard) for shard in seen] == [3, 3]
+    assert seen != [list(fleet.addresses[::2]), list(fleet.addresses[1::2])]
