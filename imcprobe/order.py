@@ -78,6 +78,11 @@ class Order:
         return self._part[1]
 
     @property
+    def shown_shard(self) -> str | None:
+        """`2/5`, as it is written; None without one."""
+        return None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}"
+
+    @property
     def _part(self) -> tuple[int, int]:
         return self.shard or (1, 1)
 

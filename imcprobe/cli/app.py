@@ -7,7 +7,6 @@ import gc
 import os
 import signal
 import sys
-import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
@@ -90,6 +89,8 @@ def _failed(error: Exception) -> ExitCode:
         if isinstance(error, kind):
             say(words(error))
             return code
+    import traceback  # which nobody needs before
+
     with contextlib.suppress(OSError):
         traceback.print_exception(error)
     say("that was a bug of imcprobe, sorry. Please report the lines above.")

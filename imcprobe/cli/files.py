@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from imcprobe.cli.resume import is_same_file, lock
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS
@@ -172,6 +173,26 @@ def _continued(earlier: Earlier) -> _File:
     except OSError as error:
         raise _unwritable(earlier.path, error) from error
     return _File(earlier.path, FORMATS["jsonl"](), stream, made=False, resumed=True)
+
+
+def is_same_file(path: str, other: str) -> bool:
+    """Whether two paths lead to one file."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121 - the paths may be anything
+    except (OSError, ValueError):
+        return False
+
+
+def lock(descriptor: int, path: str) -> None:
+    """Keep other imcprobes from writing a file; devices are everybody's. Raises UsageError when one does."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise UsageError(f"{safe(path)} is being written by another imcprobe. Wait for it.") from None
+        # A file system without locks: nobody can be kept away.
 
 
 def _check_apart(paths: Iterable[str]) -> None:

@@ -5,16 +5,13 @@ Everything is looked at before anything is changed: a file that is not of this s
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-import stat
 from collections import Counter
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from imcprobe.cli.files import lock
 from imcprobe.cli.terminal import reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.model import Status
@@ -134,23 +131,6 @@ class Earlier:
             )
 
 
-def shown_shard(order: Order) -> str:
-    """`2/5`, as it is written; empty without one."""
-    return "" if order.shard is None else "{}/{}".format(*order.shard)
-
-
-def lock(descriptor: int, path: str) -> None:
-    """Keep other imcprobes from writing a file; devices are everybody's. Raises UsageError when one does."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise UsageError(f"{safe(path)} is being written by another imcprobe. Wait for it.") from None
-        # A file system without locks: nobody can be kept away.
-
-
 def _opened(path: str) -> BinaryIO:
     try:
         return Path(path).open("r+b")
@@ -167,11 +147,3 @@ def _order_of(head: dict[str, Any], name: str) -> Order:
     raise InputError(
         f"--resume {name}: the order in its head is none of imcprobe's. Start anew with --force."
     )
-
-
-def is_same_file(path: str, other: str) -> bool:
-    """Whether two paths lead to one file."""
-    try:
-        return os.path.samefile(path, other)  # noqa: PTH121 - the paths may be anything
-    except (OSError, ValueError):
-        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -13,7 +12,6 @@ import typer
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
 from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
-from imcprobe.cli.resume import Earlier, shown_shard
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from imcprobe.cli.resume import Earlier
     from imcprobe.model import Result
     from imcprobe.targets import Targets
 
@@ -136,16 +135,24 @@ def scan(
 
 def _earlier(path: str | None) -> AbstractContextManager[Earlier | None]:
     """The scan to go on with, closed in the end. Raises InputError, UsageError."""
-    return nullcontext() if path is None else closing(Earlier(path))
+    if path is None:
+        return nullcontext()
+    from imcprobe.cli.resume import Earlier  # with all that reads records
+
+    return closing(Earlier(path))
 
 
 def _settled(order: Order, targets: Targets) -> Order:
     """The order with a seed where it needs one. Raises UsageError when there is nothing in its shard."""
     if not order.size(len(targets)):
         raise UsageError(
-            f"--shard {shown_shard(order)}: there are only {len(targets):,} targets. Make fewer shards."
+            f"--shard {order.shown_shard}: there are only {len(targets):,} targets. Make fewer shards."
         )
-    return replace(order, seed=secrets.randbelow(_SEEDS)) if order.shuffle and order.seed is None else order
+    if not order.shuffle or order.seed is not None:
+        return order
+    import secrets  # and what it brings, only for this
+
+    return replace(order, seed=secrets.randbelow(_SEEDS))
 
 
 def _shown(verbose: int) -> Callable[[Result], bool] | None:
@@ -200,7 +207,7 @@ def _text(path: str) -> str:
 def _announced(targets: Targets, order: Order, earlier: Earlier | None) -> str:
     """The targets in numbers."""
     count = order.size(len(targets))
-    details = [] if order.shard is None else [f"shard {shown_shard(order)} of {len(targets):,}"]
+    details = [] if order.shard is None else [f"shard {order.shown_shard} of {len(targets):,}"]
     details += [f"{number:,} {what}" for number, what in _left_out(targets, earlier) if number]
     counts = f"{count:,} target{'' if count == 1 else 's'}"
     if details:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from imcprobe.outputs.columns import COLUMNS, text_of
 from imcprobe.outputs.records import Head, head_record, line_of, result_line, summary_record
-from imcprobe.outputs.spreadsheet import csv_line, header_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,11 +70,16 @@ class Json(Format):
 class Csv(Format):
     """A line of column names and a line per target."""
 
+    def __init__(self) -> None:
+        from imcprobe.outputs import spreadsheet  # its library loads only for it
+
+        self._sheet = spreadsheet
+
     def start(self, _head: Head) -> str:
-        return header_line()
+        return self._sheet.header_line()
 
     def row(self, result: Result) -> str:
-        return csv_line(result)
+        return self._sheet.csv_line(result)
 
 
 class Line(Format):

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from imcprobe.model import Identification, Release, Result
     from imcprobe.outputs.tally import Tally
 
+    _Remembered = tuple[Identification | None, tuple[object, ...], str]
+
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
 _WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
 # JSON of greetings, by the identity of what they were identified as: a scan meets few different ones,
 # and `identify` remembers them too. What is longer than such a text is not worth its room in memory.
 _MAX_REMEMBERED = 1024
 _LONGEST_REMEMBERED = 4096
-_remembered: dict[int, tuple[Identification | None, tuple[object, ...], str]] = {}
+_remembered: dict[int, _Remembered] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def head_record(head: Head) -> dict[str, Any]:
         "order": {
             "shuffle": head.order.shuffle,
             "seed": head.order.seed,
-            "shard": None if head.order.shard is None else "{}/{}".format(*head.order.shard),
+            "shard": head.order.shown_shard,
         },
         "options": None if head.options is None else {**asdict(head.options), "only": [*head.options.only]},
     }
@@ -164,13 +166,18 @@ def line_of(record: dict[str, Any]) -> str:
 
 def result_line(result: Result) -> str:
     """What `line_of(result_record(result))` gives, for scans of millions: no dictionary in between."""
-    (host, port), address, _, _, _, _, _, (connect, greeting), attempts, error, seen_at, _ = result[0]
+    seen, found = result
+    (host, port), address, status, said, ehlo, _, _, times, attempts, error, seen_at, source = seen
+    known = _remembered.get(id(found))
+    if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
+        known = _remember(result)
     target = _json_text(safe(host))
+    connect, greeting = times
     return (
-        f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},'
-        f'"port":{port or "null"},{_greeting_json(result)}"times":{{"connect_ms":'
-        f'{"null" if connect is None else _milliseconds(connect)},"greeting_ms":'
-        f'{"null" if greeting is None else _milliseconds(greeting)}}},"attempts":{attempts},"error":'
+        f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},"port":'
+        f"{port or 'null'},{known[2]}"
+        f'"times":{{"connect_ms":{"null" if connect is None else f"{connect:.1f}"},'
+        f'"greeting_ms":{"null" if greeting is None else f"{greeting:.1f}"}}},"attempts":{attempts},"error":'
         f'{"null" if error is None else _text(error)},"timestamp":{_moment(seen_at)}}}'
     )
 
@@ -231,13 +238,9 @@ def _neighbour(release: Release | None) -> dict[str, str] | None:
     return None if release is None else {"build": str(release.build), "name": release.name}
 
 
-def _greeting_json(result: Result) -> str:
+def _remember(result: Result) -> _Remembered:
     """From `status` to `ntlm`: the same for every server that says the same."""
     seen, found = result
-    said = (seen.greeting, seen.status, seen.source, seen.ehlo)
-    known = _remembered.get(id(found))
-    if known is not None and known[0] is found and known[1] == said:
-        return known[2]
     code, shown = reply_code(seen.greeting), shown_greeting(seen.greeting)
     base64 = f'"{b64encode(seen.greeting).decode()}"' if seen.greeting else "null"
     ehlo = "null" if seen.ehlo is None else f"[{','.join(map(_text, seen.ehlo))}]"
@@ -249,11 +252,12 @@ def _greeting_json(result: Result) -> str:
         f'"identification":{"null" if found is None else line_of(identification_record(found))},'
         f'"ehlo":{ehlo},"tls":null,"ntlm":null,'
     )
+    known = (found, (seen.greeting, seen.status, seen.ehlo, seen.source), text)
     if len(text) <= _LONGEST_REMEMBERED:
         if len(_remembered) >= _MAX_REMEMBERED:
             _remembered.clear()
-        _remembered[id(found)] = (found, said, text)
-    return text
+        _remembered[id(found)] = known
+    return known
 
 
 @lru_cache(maxsize=8)
@@ -265,10 +269,6 @@ def _moment(seconds: float | None) -> str:
 def rounded(milliseconds: float | None) -> float | None:
     """A duration as records have it."""
     return None if milliseconds is None else round(milliseconds, 1)
-
-
-def _milliseconds(duration: float) -> str:
-    return f"{duration:.1f}"  # as `rounded`, and as JSON has it
 
 
 def _text(text: str | None) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _QUIT = b"QUIT\r\n"
 # More than any 221; what is longer is closed over all the same.
-_READ = 4096
+_READ = 479
 
 
 class Goodbyes:
