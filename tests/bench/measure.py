@@ -6,6 +6,7 @@ import os
 import pty
 import resource
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # No workload takes a command so long, in seconds: it hangs.
 _LONGEST = 600.0
 _PTY_CHUNK = 1 << 16
+_LONGEST_QUOTE = 500
 _KB_PER_MB = 1024
 
 
@@ -52,13 +54,13 @@ def measured(
 
     Raises CommandError for an exit code that is not accepted.
     """
-    with _opened(stdout) as output, _stderr(on_terminal=on_terminal) as errors:
+    with _opened(stdout) as output, _terminal() if on_terminal else _kept() as errors:
         began = time.perf_counter()
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors) as process:
             usage = _waited(process)
         wall = time.perf_counter() - began
-    if process.returncode not in accept:
-        raise CommandError(f"{' '.join(command)}: exit code {process.returncode}")
+        if process.returncode not in accept:
+            raise CommandError(f"{' '.join(command)}: exit code {process.returncode}{_said(errors)}")
     return Run(usage.ru_utime, usage.ru_stime, wall, usage.ru_maxrss / _KB_PER_MB)
 
 
@@ -92,11 +94,23 @@ def _opened(path: Path | None) -> Iterator[int]:
 
 
 @contextmanager
-def _stderr(*, on_terminal: bool) -> Iterator[int | None]:
-    """Our own stderr, or a pseudo-terminal that somebody reads."""
-    if not on_terminal:
-        yield None
-        return
+def _kept() -> Iterator[int]:
+    """A file for what is said on stderr: nobody wants it unless something fails."""
+    with tempfile.TemporaryFile() as file:
+        yield file.fileno()
+
+
+def _said(errors: int) -> str:
+    """The end of what was said on stderr, if it was kept."""
+    if os.isatty(errors):
+        return ""
+    start = max(os.lseek(errors, 0, os.SEEK_END) - _LONGEST_QUOTE, 0)
+    return f", {os.pread(errors, _LONGEST_QUOTE, start).decode(errors='replace').strip()}"
+
+
+@contextmanager
+def _terminal() -> Iterator[int]:
+    """A pseudo-terminal that somebody reads."""
     ours, theirs = pty.openpty()
     reader = threading.Thread(target=_drain, args=(ours,), daemon=True)
     reader.start()

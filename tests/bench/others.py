@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
+from functools import partial
 from typing import TYPE_CHECKING
 
 from contenders import Contender, size
-from measure import measured
+from measure import CommandError, measured
 from networks import NotRunError, inside, namespace, require_namespaces, system
 from programs import serving
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from contenders import Ground
     from measure import Run
 
+# A tool is tried before it takes part: versions differ in their options.
+_TRIAL_BITS = 28
 # For benchmarks by RFC 2544.
 _FAR_NETWORK = "198.18.0.0/20"
+_FAR_TRIAL = "198.18.0.0/28"
 _FAR_SERVER = "198.19.0.1/15"
 _FAR_SCANNER = "198.19.0.2"
 
@@ -49,16 +52,17 @@ def _pnscan(network: str, port: int, _: Path) -> list[str]:
 
 
 def _doscan(network: str, port: int, _: Path) -> list[str]:
-    # The expression lets it close after the line; by default it starts 10 connections every 10 ms.
+    # The expression lets it close after the line, and the pace does not hold it back.
     pace = ["-c", "1000", "-A", "1000", "-a", "10"]
     return ["doscan", *pace, "-p", str(port), "-b", "200", "-r", r"(.*?)\r?\n$", network]
 
 
 def _zgrab2(network: str, port: int, out: Path) -> list[str]:
-    # It reads its targets, and has no argument for them.
+    # It reads its targets from a file. Without an address of its own it asks the Internet for one.
     targets = out.with_name("targets.txt")
     targets.write_text(network + "\n")
-    return ["zgrab2", "banner", "-p", str(port), "-s", "1000", "-f", str(targets), "-o", str(out)]
+    files = ["-f", str(targets), "-o", str(out)]
+    return ["zgrab2", *files, "-s", "1000", "--local-addr", "127.0.0.1", "banner", "-p", str(port)]
 
 
 TOOLS = (
@@ -70,29 +74,30 @@ TOOLS = (
 
 
 def found_tools(ground: Ground, port: int) -> tuple[list[Contender], list[str]]:
-    """The tools on PATH as contenders, and a note for each that is not there."""
+    """Those that are there and work as contenders, and a note on each of the others."""
+    ways = {tool.name: partial(_tried, ground, tool, port) for tool in TOOLS}
+    ways["masscan"] = partial(_tried_masscan, ground)
     contenders, notes = [], []
-    for tool in TOOLS:
-        if shutil.which(tool.name):
-            contenders.append(_contender(ground, tool, port))
-        else:
-            notes.append(f"{tool.name}: not on PATH")
-    try:
-        require_namespaces("masscan")
-        contenders.append(Contender("masscan", size(_FAR_NETWORK), lambda: _masscan(ground), "C"))
-    except NotRunError as reason:
-        notes.append(f"masscan: {reason}")
+    for name, way in ways.items():
+        try:
+            contenders.append(way())
+        except (NotRunError, CommandError) as reason:
+            notes.append(f"{name}: {reason}")
     return contenders, notes
 
 
-def _contender(ground: Ground, tool: Tool, port: int) -> Contender:
-    def run() -> Run:
-        out = ground.folder / "findings"
-        command = tool.command(ground.networks.take(tool.bits), port, out)
-        run = measured(command, stdout=out if tool.to_stdout else None)
-        return replace(run, found=_lines_with(tool.mark, out))
+def _tried(ground: Ground, tool: Tool, port: int) -> Contender:
+    if shutil.which(tool.name) is None:
+        raise NotRunError("not on PATH")
+    _run(ground, tool, port, _TRIAL_BITS)
+    return Contender(tool.name, 1 << (32 - tool.bits), lambda: _run(ground, tool, port, tool.bits), "C")
 
-    return Contender(tool.name, 1 << (32 - tool.bits), run, "C")
+
+def _run(ground: Ground, tool: Tool, port: int, bits: int) -> Run:
+    out = ground.folder / "findings"
+    command = tool.command(ground.networks.take(bits), port, out)
+    run = measured(command, stdout=out if tool.to_stdout else None)
+    return replace(run, found=_lines_with(tool.mark, out))
 
 
 def _lines_with(mark: bytes, path: Path) -> int:
@@ -101,7 +106,13 @@ def _lines_with(mark: bytes, path: Path) -> int:
         return sum(mark in line for line in file)
 
 
-def _masscan(ground: Ground) -> Run:
+def _tried_masscan(ground: Ground) -> Contender:
+    require_namespaces("masscan")
+    _masscan(ground, _FAR_TRIAL)
+    return Contender("masscan", size(_FAR_NETWORK), lambda: _masscan(ground, _FAR_NETWORK), "C")
+
+
+def _masscan(ground: Ground, network: str) -> Run:
     """Scan over a wire: masscan has a TCP of its own, which loopback and its kernel do not get along with."""
     out = ground.folder / "findings"
     with namespace() as near, namespace() as far:
@@ -110,7 +121,7 @@ def _masscan(ground: Ground) -> Run:
             way = ["-e", "near", "--source-ip", _FAR_SCANNER, "--router-mac", hardware]
             pace = ["--rate", "5000", "--wait", "3"]
             what = ["-p", str(port), "--banners", "-oL", str(out)]
-            run = measured([*inside(near), "masscan", _FAR_NETWORK, *what, *pace, *way])
+            run = measured([*inside(near), "masscan", network, *what, *pace, *way])
     return replace(run, found=_lines_with(b"220 mx", out))
 
 
@@ -120,7 +131,7 @@ def _wire(near: str, far: str) -> str:
     system("ip", "-n", far, "addr", "add", _FAR_SERVER, "dev", "far")
     for name, device in ((near, "near"), (far, "far")):
         system("ip", "-n", name, "link", "set", "dev", device, "up")
-    system("ip", "-n", far, "route", "add", "local", str(IPv4Network(_FAR_NETWORK)), "dev", "lo")
+    system("ip", "-n", far, "route", "add", "local", _FAR_NETWORK, "dev", "lo")
     scanner = _hardware_address(near, "near")
     # masscan answers no ARP before it has begun.
     system("ip", "-n", far, "neigh", "add", _FAR_SCANNER, "lladdr", scanner, "dev", "far")

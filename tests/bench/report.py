@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from measure import own_peak_mb
@@ -17,8 +17,21 @@ if TYPE_CHECKING:
     from contenders import Row
     from workloads import Outcome
 
-_COLUMNS = ("", "targets", "found", "CPU µs each", "user", "system", "wall s", "each s", "MB", "CPU / other")
+_COLUMNS = ("", "targets", "found", "CPU µs each", "user", "system", "wall s", "targets/s", "MB", "CPU each")
 _BAR_COLUMNS = ("", "goal", "fails at", "measured", "")
+
+
+@dataclass(slots=True)
+class Results:
+    """The outcomes by workload; why others cannot be run on this machine, and what broke in others."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    not_run: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, float]:
+        """The figures of all workloads, by the keys of the bars."""
+        return {key: value for outcome in self.outcomes.values() for key, value in outcome.figures.items()}
 
 
 def workload_table(name: str, outcome: Outcome) -> str:
@@ -34,9 +47,7 @@ def bars_table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(["bars", *aligned([_BAR_COLUMNS, *map(_bar_cells, verdicts)])])
 
 
-def as_json(
-    outcomes: Mapping[str, Outcome], not_run: Mapping[str, str], verdicts: Sequence[Verdict]
-) -> dict[str, Any]:
+def as_json(results: Results, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Everything, run by run, as what JSON can hold."""
     return {
         "machine": {
@@ -44,8 +55,9 @@ def as_json(
             "python": platform.python_version(),
             "processors": os.cpu_count(),
         },
-        "workloads": {name: _workload(outcome) for name, outcome in outcomes.items()},
-        "not_run": dict(not_run),
+        "workloads": {name: _workload(outcome) for name, outcome in results.outcomes.items()},
+        "not_run": results.not_run,
+        "broken": results.broken,
         "bars": [
             {
                 "name": verdict.bar.name,
@@ -109,7 +121,7 @@ def _memory(megabytes: float) -> str:
 
 def _against(row: Row, rows: Mapping[str, Row]) -> str:
     ratios = _ratios(row, rows)
-    return f"{statistics.median(ratios):.2f}" if ratios else "-"
+    return f"{statistics.median(ratios):.2f} of {row.contender.against}" if ratios else "-"
 
 
 def _ratios(row: Row, rows: Mapping[str, Row]) -> list[float] | None:

@@ -4,8 +4,8 @@ python tests/bench/suite.py [--short] [--only WORKLOAD,...] [--runs N] [--json F
 
 The scanners take turns, each run in a network of its own, and CPU is that of whole processes, start-up
 included. Ratios within a repetition are what counts, absolute rates are the machine's: server and
-scanner share it. Exits 1 when a figure is beyond its bar, and with --require also when a workload
-cannot be run here.
+scanner share it. Exits 1 when a figure is beyond its bar or a command fails, and with --require also
+when a workload cannot be run here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from bars import BARS, SHORT_BARS, judged
 from contenders import Ground
+from measure import CommandError
 from networks import NotRunError
 from programs import Programs, compiled, without_compiler
-from report import as_json, bars_table, workload_table
+from report import Results, as_json, bars_table, workload_table
 from silent import silent
 from startup import startup
 from workloads import answer, closed, million, progress, short, slow
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
     from workloads import Outcome
 
-WORKLOADS: dict[str, Callable[[Ground], Outcome]] = {
+    Workload = Callable[[Ground], Outcome]
+
+WORKLOADS: dict[str, Workload] = {
     "answer": answer,
     "closed": closed,
     "million": million,
@@ -41,7 +44,7 @@ WORKLOADS: dict[str, Callable[[Ground], Outcome]] = {
     "startup": startup,
     "progress": progress,
 }
-SHORT: dict[str, Callable[[Ground], Outcome]] = {"short": short}
+SHORT: dict[str, Workload] = {"short": short}
 _SHORT_RUNS, _RUNS = 3, 5
 
 
@@ -54,15 +57,14 @@ def main() -> int:
         if programs is None:
             return 1
         ground = Ground(programs, Path(folder), options.runs or (_SHORT_RUNS if options.short else _RUNS))
-        outcomes, not_run = _run_all(SHORT if options.short else options.only, ground)
-    figures = {key: value for outcome in outcomes.values() for key, value in outcome.figures.items()}
-    verdicts = judged(SHORT_BARS if options.short else BARS, figures)
+        results = _run_all(SHORT if options.short else options.only, ground)
+    verdicts = judged(SHORT_BARS if options.short else BARS, results.figures())
     print(bars_table(verdicts))
     if options.json:
-        document = as_json(outcomes, not_run, verdicts)
+        document = as_json(results, verdicts)
         options.json.write_text(json.dumps(document, indent=1) + "\n")
-    failed = any(verdict.fails for verdict in verdicts)
-    return int(failed or (options.require and bool(not_run)))
+    failed = any(verdict.fails for verdict in verdicts) or bool(results.broken)
+    return int(failed or (options.require and bool(results.not_run)))
 
 
 def _options() -> argparse.Namespace:
@@ -82,7 +84,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _workloads(text: str) -> Mapping[str, Callable[[Ground], Outcome]]:
+def _workloads(text: str) -> Mapping[str, Workload]:
     names = text.split(",")
     if unknown := [name for name in names if name not in WORKLOADS]:
         raise argparse.ArgumentTypeError(f"no workload {unknown[0]!r}; there are {', '.join(WORKLOADS)}")
@@ -110,22 +112,23 @@ def _programs(folder: Path, *, short: bool) -> Programs | None:
     return programs
 
 
-def _run_all(
-    workloads: Mapping[str, Callable[[Ground], Outcome]], ground: Ground
-) -> tuple[dict[str, Outcome], dict[str, str]]:
-    """The outcomes by workload, and the reasons of those that cannot be run here."""
-    outcomes: dict[str, Outcome] = {}
-    not_run: dict[str, str] = {}
+def _run_all(workloads: Mapping[str, Workload], ground: Ground) -> Results:
+    """Run one after the other; one that cannot be run or breaks does not end the others."""
+    results = Results()
     for name, workload in workloads.items():
         print(name, file=sys.stderr)
         try:
-            outcomes[name] = workload(ground)
+            outcome = workload(ground)
         except NotRunError as reason:
-            not_run[name] = str(reason)
+            results.not_run[name] = str(reason)
             print(f"{name}\n  not run: {reason}\n", flush=True)
+        except CommandError as reason:
+            results.broken[name] = str(reason)
+            print(f"{name}\n  BROKEN: {reason}\n", flush=True)
         else:
-            print(workload_table(name, outcomes[name]), end="\n\n", flush=True)
-    return outcomes, not_run
+            results.outcomes[name] = outcome
+            print(workload_table(name, outcome), end="\n\n", flush=True)
+    return results
 
 
 if __name__ == "__main__":
