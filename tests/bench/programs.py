@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from measure import CommandError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -54,11 +56,17 @@ def with_aiosmtplib() -> list[str]:
 
 @contextmanager
 def serving(command: Sequence[str]) -> Iterator[int]:
-    """Run a server that prints its port; it ends with the block."""
+    """Run a server that prints its port; it ends with the block.
+
+    Raises CommandError when it does not start.
+    """
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None
-            yield int(server.stdout.readline())
+            port = server.stdout.readline()
+            if not port:
+                raise CommandError(f"{' '.join(command)}: no server")
+            yield int(port)
         finally:
             server.terminate()
 
