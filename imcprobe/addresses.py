@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from bisect import bisect_right
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, TypeAlias
 
 from imcprobe.errors import TargetError
@@ -34,6 +34,7 @@ MAX_IPV6 = 1 << 16
 # Octet ranges that are no network fall into so many pieces at the most.
 MAX_PIECES = 1 << 16
 _FULL = (0, 255)
+_OCTET_TEXTS = tuple(map(str, range(256)))
 
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?")
 _WITH_PORT = re.compile(r"([^:]*):([^:]*)")
@@ -127,7 +128,9 @@ def _plain_ipv4(text: str) -> int | None:
 
 def walk(first: int, last: int) -> Iterator[str]:
     """Give the literal addresses of a range, one at a time."""
-    return map(text_of, range(first, last + 1)) if first >= _V6 else _walk_ipv4(first, last)
+    if first >= _V6:
+        return map(text_of, range(first, last + 1))
+    return chain.from_iterable(_walk_ipv4(first, last))
 
 
 def merge(ranges: Iterable[Range]) -> list[Range]:
@@ -285,16 +288,12 @@ def _octet(text: str, part: str) -> Range:
 
 
 def _joined(octets: tuple[int, ...]) -> int:
-    number = 0
-    for octet in octets:
-        number = number * 256 + octet
-    return number
+    return int.from_bytes(octets, "big")
 
 
-def _walk_ipv4(first: int, last: int) -> Iterator[str]:
+def _walk_ipv4(first: int, last: int) -> Iterator[Iterator[str]]:
     for block in range(first >> 8, (last >> 8) + 1):
         start = f"{block >> 16}.{block >> 8 & 255}.{block & 255}."
         low = first & 255 if block == first >> 8 else 0
         high = last & 255 if block == last >> 8 else 255
-        for octet in range(low, high + 1):
-            yield f"{start}{octet}"
+        yield map(start.__add__, _OCTET_TEXTS[low : high + 1])  # in C: a scan waits for each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain, starmap
 from typing import TYPE_CHECKING
 
 from imcprobe.addresses import Range, contains, integer, number_of, position, subtract, text_of, walk
@@ -26,9 +26,7 @@ class Hosts:
         return self._addresses + len(self.names)
 
     def __iter__(self) -> Iterator[str]:
-        for first, last in self.ranges:
-            yield from walk(first, last)
-        yield from self.names
+        return chain(chain.from_iterable(starmap(walk, self.ranges)), self.names)
 
     def __getitem__(self, index: int) -> str:
         if index >= self._addresses:

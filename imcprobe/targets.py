@@ -11,8 +11,8 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate, chain, filterfalse
+from functools import cached_property, partial
+from itertools import accumulate, chain, filterfalse, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from imcprobe.addresses import (
@@ -118,9 +118,9 @@ class Targets:
         return self._size
 
     def __iter__(self) -> Iterator[Target]:
-        for port, hosts in self._layers:
-            for host in hosts:
-                yield Target(host, port)
+        # As `Target(host, port)`, without a Python frame for each.
+        make = partial(tuple.__new__, Target)
+        return chain.from_iterable(map(make, zip(hosts, repeat(port))) for port, hosts in self._layers)
 
     def __getitem__(self, index: int) -> Target:
         """Return the target at an index from 0 on. Raises IndexError."""

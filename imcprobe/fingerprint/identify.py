@@ -77,15 +77,15 @@ def identify(greeting: bytes | str) -> Identification | None:
 
 def conclude(seen: Observation) -> Result:
     """Add to an observation what its bytes mean: nothing but a whole reply counts on a live connection."""
+    data = seen.greeting
+    if not data:  # most hosts say nothing
+        return Result(seen, None)
     if seen.source == "text":
-        return Result(seen, identify(seen.greeting))
+        return Result(seen, identify(data))
     if seen.status in _WHOLE:
-        data = seen.greeting
         found = _remembered_reply(data) if len(data) <= _LONGEST_REMEMBERED else _of_reply(data)
         return Result(seen, with_ehlo(found, seen.ehlo) if found is not None and seen.ehlo else found)
-    if seen.status is Status.PROTOCOL_ERROR:
-        return Result(seen, None)
-    return Result(seen, _of_part(seen.greeting))
+    return Result(seen, None if seen.status is Status.PROTOCOL_ERROR else _of_part(data))
 
 
 def _of_reply(data: bytes) -> Identification | None:

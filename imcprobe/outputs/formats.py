@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from imcprobe.outputs.columns import COLUMNS, text_of
-from imcprobe.outputs.records import Head, head_record, line_of, result_line, summary_record
+from imcprobe.outputs.records import Head, head_record, line_of, result_line, result_lines, summary_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +44,7 @@ class JsonLines(Format):
         return f"{result_line(result)}\n"
 
     def rows(self, results: Iterable[Result]) -> str:
-        return "\n".join([*map(result_line, results), ""])
+        return "\n".join([*result_lines(results), ""])
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         return f"{line_of(summary_record(tally, seconds, complete=complete))}\n"

@@ -23,7 +23,9 @@ from imcprobe.order import IN_TURN, Order
 from imcprobe.safetext import safe
 
 if TYPE_CHECKING:
-    from imcprobe.model import Identification, Release, Result
+    from collections.abc import Iterable
+
+    from imcprobe.model import Identification, Observation, Release, Result
     from imcprobe.outputs.tally import Tally
 
     _Remembered = tuple[Identification | None, tuple[object, ...], str]
@@ -119,7 +121,7 @@ def result_record(result: Result) -> dict[str, Any]:
         "code": reply_code(seen.greeting),
         "greeting": shown_greeting(seen.greeting),
         "greeting_base64": b64encode(seen.greeting).decode() if seen.greeting else None,
-        "complete_greeting": is_complete(result),
+        "complete_greeting": is_complete(seen),
         "name": None if found is None or found.host is None else safe(found.host),
         "identification": None if found is None else identification_record(found),
         "ehlo": None if seen.ehlo is None else [safe(line) for line in seen.ehlo],
@@ -165,21 +167,42 @@ def line_of(record: dict[str, Any]) -> str:
 
 
 def result_line(result: Result) -> str:
-    """What `line_of(result_record(result))` gives, for scans of millions: no dictionary in between."""
-    seen, found = result
-    (host, port), address, status, said, ehlo, _, _, times, attempts, error, seen_at, source = seen
-    known = _remembered.get(id(found))
-    if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
-        known = _remember(result)
-    target = _json_text(safe(host))
-    connect, greeting = times
-    return (
-        f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},"port":'
-        f"{port or 'null'},{known[2]}"
-        f'"times":{{"connect_ms":{"null" if connect is None else f"{connect:.1f}"},'
-        f'"greeting_ms":{"null" if greeting is None else f"{greeting:.1f}"}}},"attempts":{attempts},"error":'
-        f'{"null" if error is None else _text(error)},"timestamp":{_moment(seen_at)}}}'
-    )
+    """What `line_of(result_record(result))` gives."""
+    return result_lines([result])[0]
+
+
+def result_lines(results: Iterable[Result]) -> list[str]:
+    """Records as lines, for scans of millions: no dictionary in between, and what many share made once."""
+    lines: list[str] = []
+    known_of, moment_of, text_of = _remembered.get, _moment, _text
+    for seen, found in results:
+        (
+            (host, port),
+            address,
+            status,
+            said,
+            ehlo,
+            _,
+            _,
+            (connect, greeting),
+            attempts,
+            error,
+            seen_at,
+            source,
+        ) = seen
+        known = known_of(id(found))
+        if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
+            known = _remember(seen, found)
+        target = text_of(host)
+        lines.append(
+            f'{{"type":"result","target":{target},"ip":{target if address == host else text_of(address)},'
+            f'"port":{port or "null"},{known[2]}'
+            f'"times":{{"connect_ms":{"null" if connect is None else f"{connect:.1f}"},'
+            f'"greeting_ms":{"null" if greeting is None else f"{greeting:.1f}"}}},'
+            f'"attempts":{attempts},"error":{"null" if error is None else _error(error)},'
+            f'"timestamp":{moment_of(seen_at)}}}'
+        )
+    return lines
 
 
 def timestamp(seconds: float) -> str:
@@ -209,9 +232,8 @@ def shown_greeting(greeting: bytes) -> str | None:
     return safe(greeting.rstrip(b"\r\n")) if greeting else None
 
 
-def is_complete(result: Result) -> bool:
+def is_complete(seen: Observation) -> bool:
     """Whether the bytes begin with a whole reply."""
-    seen = result.observation
     if seen.status in _WHOLE and seen.source is None:
         return True
     if is_single(seen.greeting):
@@ -238,16 +260,15 @@ def _neighbour(release: Release | None) -> dict[str, str] | None:
     return None if release is None else {"build": str(release.build), "name": release.name}
 
 
-def _remember(result: Result) -> _Remembered:
+def _remember(seen: Observation, found: Identification | None) -> _Remembered:
     """From `status` to `ntlm`: the same for every server that says the same."""
-    seen, found = result
     code, shown = reply_code(seen.greeting), shown_greeting(seen.greeting)
     base64 = f'"{b64encode(seen.greeting).decode()}"' if seen.greeting else "null"
     ehlo = "null" if seen.ehlo is None else f"[{','.join(map(_text, seen.ehlo))}]"
     text = (
         f'"status":"{seen.status}","code":{"null" if code is None else code},'
         f'"greeting":{"null" if shown is None else _json_text(shown)},'
-        f'"greeting_base64":{base64},"complete_greeting":{"true" if is_complete(result) else "false"},'
+        f'"greeting_base64":{base64},"complete_greeting":{"true" if is_complete(seen) else "false"},'
         f'"name":{_text(None if found is None else found.host)},'
         f'"identification":{"null" if found is None else line_of(identification_record(found))},'
         f'"ehlo":{ehlo},"tls":null,"ntlm":null,'
@@ -273,3 +294,7 @@ def rounded(milliseconds: float | None) -> float | None:
 
 def _text(text: str | None) -> str:
     return "null" if text is None else _json_text(safe(text))
+
+
+# A scan meets few errors, each many times.
+_error = lru_cache(maxsize=64)(_text)

@@ -7,8 +7,11 @@ and server then stay awake and in the processor's cache, and each costs less.
 
 from __future__ import annotations
 
+import select
 import time
+from errno import ECONNREFUSED
 from itertools import takewhile
+from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.reply import is_plain_greeting
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 # what is longer is read on in the slow lane.
 FIRST_READ = 479
 _SUCCESS = Status.SUCCESS
+_ERROR = getattr(select, "EPOLLERR", 0)
+# An observation's fields of a refusal, from `status` to `error`.
+_REFUSED = failure(Target(""), "", ECONNREFUSED)[2:-2]
 
 
 class FastLane:
@@ -88,7 +94,7 @@ class FastLane:
 
     def begin(self, targets: list[Target]) -> None:
         """Connect to targets whose host is a literal address."""
-        fresh, dial, clock = self._fresh, self._dial, time.monotonic
+        fresh, dial, begun, clock = self._fresh, self._dial, self._begun, time.monotonic
         socks, error = self._opened(targets)
         refused: list[tuple[Target, int]] = []
         last = None
@@ -100,8 +106,8 @@ class FastLane:
                 code = NO_PORT
             if code in UNDER_WAY:
                 fresh[sock.fileno()] = (sock, last := target, started)
-                if self._begun is not None:
-                    self._begun(target.host, sock)
+                if begun is not None:
+                    begun(target.host, sock)
             else:
                 refused.append((target, code))
                 self._poller.closing(sock.fileno())
@@ -118,8 +124,8 @@ class FastLane:
         """Sockets for as many targets as this machine has files for, and the errno that ended it."""
         add, socks = self._poller.add, []
         try:
-            for target in targets:
-                sock = open_socket(target.host)
+            for host, _ in targets:
+                sock = open_socket(host)
                 try:
                     # Of a socket that is not connected yet epoll reports nothing once it is.
                     add(sock.fileno())
@@ -131,17 +137,24 @@ class FastLane:
             return socks, error.errno
         return socks, None
 
-    def read(self, ready: list[int], now: float) -> list[int]:
+    def read(self, ready: list[tuple[int, int]], now: float) -> list[int]:
         """Read what these descriptors, which were ready at that moment, have; returns those of others."""
         fresh, leave, limit, seen = self._fresh, self._leave, self._limit, self._seen
         at, make = time.time(), tuple.__new__
         others: list[int] = []
-        for fd in ready:
+        for fd, events in ready:
             entry = fresh.get(fd)
             if entry is None:
                 others.append(fd)
                 continue
             sock, target, started = entry
+            # Most hosts refuse: an exception for each would cost as much as all the rest.
+            code = sock.getsockopt(SOL_SOCKET, SO_ERROR) if events & _ERROR else 0
+            if code == ECONNREFUSED:
+                del fresh[fd]
+                seen.append(make(Observation, (target, target[0], *_REFUSED, at, None)))
+                self._hang_up(fd, sock)
+                continue
             try:
                 data = sock.recv(FIRST_READ)
             except BlockingIOError:
@@ -151,13 +164,17 @@ class FastLane:
                 self._broken(fd, sock, target, started, error.errno)
                 continue
             del fresh[fd]
-            if not is_plain_greeting(data):
-                self._slow.adopt(fd, sock, of_one_address(target, started), started, data)
+            if code and not data:
+                self._broken(fd, sock, target, started, code)
+                continue
+            if code or not is_plain_greeting(data):
+                probe = of_one_address(target, started)
+                self._slow.adopt(fd, sock, probe, started, data, broken=code)
                 continue
             if limit.adaptive:
                 limit.learn(connect_seconds(sock) or now - started)
             took = make(Times, (None, (now - started) * 1000))
-            # What a named tuple's own constructor does, without its frame; it is told in a test.
+            # What a named tuple's own constructor does, without its frame; a test holds the order.
             fields = (target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None)
             seen.append(make(Observation, fields))
             leave(fd, sock)
@@ -165,11 +182,7 @@ class FastLane:
 
     def _broken(self, fd: int, sock: Socket, target: Target, started: float, code: int | None) -> None:
         seen = failure(target, target.host, code)
-        if seen.status is Status.CONNECTION_REFUSED:  # an answer like another, and of most hosts the one
-            self._seen.append(seen)
-            self._hang_up(fd, sock)
-        else:
-            self._finish(fd, sock, of_one_address(target, started), seen, polite=False)
+        self._finish(fd, sock, of_one_address(target, started), seen, polite=False)
 
     def expire(self, now: float) -> bool:
         """Hand over those on which nothing came in time; whether there were any."""

@@ -104,7 +104,8 @@ def of_one_address(target: Target, started: float | None = None) -> Probe:
 class Late:
     """A connection in the slow lane; times are of the monotonic clock, `due` its next moment.
 
-    `started` is when its try began, `connect_by` when this address is given up.
+    `started` is when its try began, `connect_by` when this address is given up, `broken` the errno that is
+    told behind the last byte.
     """
 
     sock: Socket
@@ -114,6 +115,7 @@ class Late:
     connect_by: float = 0.0
     connected_at: float | None = None
     watched: bool = False
+    broken: int = 0
     reader: ReplyReader = field(default_factory=ReplyReader)
 
     def seen(self, status: Status, error: str | None, *, greeted: bool) -> Observation:

@@ -40,8 +40,11 @@ class Poller(Protocol):
         """Forget a descriptor that lives on elsewhere."""
         ...
 
-    def take(self) -> list[int]:
-        """Return the descriptors that are ready, each once, MAX_EVENTS at the most."""
+    def take(self) -> list[tuple[int, int]]:
+        """Return the descriptors that are ready, each once, MAX_EVENTS at the most, with epoll's events.
+
+        No events, 0, say nothing: they are a hint.
+        """
         ...
 
     def close(self) -> None:
@@ -73,8 +76,8 @@ class EpollPoller:
     def discard(self, fd: int) -> None:
         self._epoll.unregister(fd)
 
-    def take(self) -> list[int]:
-        return [fd for fd, _ in self._epoll.poll(0, MAX_EVENTS)]
+    def take(self) -> list[tuple[int, int]]:
+        return self._epoll.poll(0, MAX_EVENTS)
 
     def close(self) -> None:
         self._loop.remove_reader(self._epoll.fileno())
@@ -110,8 +113,8 @@ class LoopPoller:
         self._loop.remove_reader(fd)
         self._loop.remove_writer(fd)
 
-    def take(self) -> list[int]:
-        ready = list(self._ready)
+    def take(self) -> list[tuple[int, int]]:
+        ready = [(fd, 0) for fd in self._ready]
         self._ready.clear()
         return ready
 

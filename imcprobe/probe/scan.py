@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imcprobe.model import Observation, Status, Target
@@ -13,7 +15,7 @@ from imcprobe.probe.late import Probe
 from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
 from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import Resolver, system_lookup
-from imcprobe.probe.sockets import dial, has_route, is_literal
+from imcprobe.probe.sockets import all_plain, dial, has_route, is_literal
 from imcprobe.probe.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Scan:
         self._exhaustion = Exhaustion(has_route, remark)
         self._new_poller = poller
         self._sweep: Sweep | None = None
-        self._held: Target | None = None
+        self._held: deque[Target] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: list[Observation] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -138,19 +140,27 @@ class Scan:
         if self._stopping or self._over or len(self._seen) >= MAX_UNDELIVERED:
             return found
         while len(found) < count:
-            target = self._held or next(self._targets, None)
-            self._held = None
-            if target is None:
-                self._exhausted = True
-                break
-            if is_literal(target.host):
-                found.append(target)
-            elif self._resolver.free:
-                self._spawn(self._resolve(target, self._resolver.ask(target.host)))
-            else:
-                self._held = target
+            if not self._held:
+                self._held += islice(self._targets, count - len(found))
+                self._exhausted = not self._held
+            if all_plain(self._held):
+                found += self._held
+                self._held.clear()
+            if self._exhausted or not self._sort_out(found):
                 break
         return found
+
+    def _sort_out(self, found: list[Target]) -> bool:
+        """Move what can begin from the targets held to those found; whether none is held any more."""
+        while self._held:
+            if is_literal(self._held[0].host):
+                found.append(self._held.popleft())
+            elif self._resolver.free:
+                target = self._held.popleft()
+                self._spawn(self._resolve(target, self._resolver.ask(target.host)))
+            else:
+                return False
+        return True
 
     async def _resolve(self, target: Target, answer: Answer) -> None:
         try:

@@ -109,10 +109,12 @@ class SlowLane:
         self._schedule(late, min(late.connect_by, now + self._options.greeting_timeout))
         return sock
 
-    def adopt(self, fd: int, sock: Socket, probe: Probe, started: float, data: bytes) -> None:
+    def adopt(
+        self, fd: int, sock: Socket, probe: Probe, started: float, data: bytes, *, broken: int = 0
+    ) -> None:
         """Take over a connection that said something other than a plain greeting, or ended."""
         # When it was connected is not known; that it was no earlier than this keeps the limit a limit.
-        late = Late(sock, probe, started, started, connected_at=started)
+        late = Late(sock, probe, started, started, connected_at=started, broken=broken)
         self._lates[fd] = late
         if not data:
             self._closed(late)
@@ -241,7 +243,10 @@ class SlowLane:
         self._converse(Greeted(late.sock, seen, length, late.probe.ends_at(self._options)))
 
     def _closed(self, late: Late) -> None:
-        self._end(late, Status.CONNECTION_CLOSED, None)
+        if late.broken:
+            self._end(late, status_of(late.broken), name_of(late.broken))
+        else:
+            self._end(late, Status.CONNECTION_CLOSED, None)
 
     def _broken(self, late: Late, code: int | None) -> None:
         if late.probe.others and not late.reader.data and late.connected_at is None:

@@ -107,16 +107,16 @@ def scan(
     quiet: bool = True,
     on_terminal: bool = False,
 ) -> Run:
-    """Scan with imcprobe into a file of JSON lines, and count the targets of one status.
+    """Scan with imcprobe, JSON lines into a file, and count the targets of one status.
 
     Raises CommandError when the records are not complete.
     """
     out = ground.folder / "scan.jsonl"
-    command = [*prefix, *imcprobe(), "scan", network, "-p", str(port), "-o", str(out), "--force", *options]
+    command = [*prefix, *imcprobe(), "scan", network, "-p", str(port), "-f", "jsonl", *options]
     if quiet:
         command.append("-q")
     accept = (0,) if counted == "success" else (0, _NOBODY)
-    run = measured(command, accept=accept, on_terminal=on_terminal)
+    run = measured(command, stdout=out, accept=accept, on_terminal=on_terminal)
     summary = _last_record(out)
     if not summary["complete"] or summary["targets"] != size(network):
         raise CommandError(f"imcprobe: the records of {network} are not complete")
