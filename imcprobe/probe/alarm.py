@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# No sooner than this from now, in seconds: what is due by then is seen to in one go.
+GRAIN = 0.01
+
+
 class Alarm:
-    """Calls `ring` at the moment that it is set to, by the monotonic clock."""
+    """Calls `ring` at the moment that it is set to, by the monotonic clock, or up to GRAIN later."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
         self._loop = loop
@@ -25,7 +29,7 @@ class Alarm:
             return
         self.cancel()
         self._due = due
-        self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._rung)
+        self._timer = self._loop.call_later(max(GRAIN, due - time.monotonic()), self._rung)
 
     def cancel(self) -> None:
         """Do not ring any more."""

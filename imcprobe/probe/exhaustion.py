@@ -64,15 +64,17 @@ class Exhaustion:
             return _SHORT_PAUSE
         return None
 
-    def is_to_blame(self, seen: Observation, since: float) -> bool:
-        """Whether a probe that was under way since that moment failed because the network was away."""
-        if seen.status not in _BY_SILENCE:
-            return False
-        now = time.monotonic()
-        if seen.address is not None and now - self._looked_at > _LONG_PAUSE:
+    def excused_before(self, now: float) -> float:
+        """The moment before which whatever began may have failed only because the network was away."""
+        if now - self._looked_at > _LONG_PAUSE:
             self._looked_at = now
-            self._look(seen.address)
-        return self._away or since < self._away_until
+            for address in tuple(self._reached.values()):
+                self._look(address)
+        return float("inf") if self._away else self._away_until
+
+    def excuses(self, seen: Observation, since: float) -> bool:
+        """Whether a probe that was under way since that moment failed because the network was away."""
+        return seen.status in _BY_SILENCE and since < self.excused_before(time.monotonic())
 
     def _pause_without_network(self, address: str) -> float | None:
         self._look(address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import time
-from errno import ECONNREFUSED
+from errno import ECONNREFUSED, ETIMEDOUT
 from itertools import takewhile
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ from imcprobe.fingerprint.reply import is_plain_greeting
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.probe.late import of_one_address
 from imcprobe.probe.outcomes import NO_PORT, failure
-from imcprobe.probe.sockets import UNDER_WAY, connect_seconds, open_socket
+from imcprobe.probe.sockets import UNDER_WAY, connect_seconds, is_connected, open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imcprobe.probe.exhaustion import Exhaustion
     from imcprobe.probe.late import Probe
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.pace import ConnectLimit
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 FIRST_READ = 479
 _SUCCESS = Status.SUCCESS
 _ERROR = getattr(select, "EPOLLERR", 0)
-# An observation's fields of a refusal, from `status` to `error`.
+# An observation's fields, from `status` on: of a refusal to `error`, of a time-out to what is before it.
 _REFUSED = failure(Target(""), "", ECONNREFUSED)[2:-2]
+_SILENT = failure(Target(""), "", ETIMEDOUT)[2:-3]
 
 
 class FastLane:
@@ -44,8 +46,7 @@ class FastLane:
 
     Observations of those that greet or refuse are appended to `seen`, and `leave` or `hang_up` takes the
     connection; `finish` takes those that end in another way, `slow` what needs another look. `begun`,
-    where somebody counts them, is told of each that is begun, `over` of the last one in a row, `not_begun`
-    of those that are refused at once.
+    where somebody counts them, is told of each that is begun, `not_begun` of those that are refused at once.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class FastLane:
         hang_up: Callable[[int, Socket], None],
         finish: Callable[..., None],
         begun: Callable[[str, Socket], None] | None,
-        over: Callable[[str], None],
+        exhaustion: Exhaustion,
         not_begun: Callable[[Probe, int | None], None],
         dial: Dial,
     ) -> None:
@@ -73,7 +74,7 @@ class FastLane:
         self._hang_up = hang_up
         self._finish = finish
         self._begun = begun
-        self._over = over
+        self._exhaustion = exhaustion
         self._not_begun = not_begun
         self._dial = dial
         self._fresh: dict[int, tuple[Socket, Target, float]] = {}
@@ -113,7 +114,7 @@ class FastLane:
                 self._poller.closing(sock.fileno())
                 sock.close()
         if last is not None:
-            self._over(last.host)
+            self._exhaustion.over(last.host)
         # What is told of comes last: nothing is to stand between two connections.
         for target, code in refused:
             self._not_begun(of_one_address(target), code)
@@ -185,13 +186,22 @@ class FastLane:
         self._finish(fd, sock, of_one_address(target, started), seen, polite=False)
 
     def expire(self, now: float) -> bool:
-        """Hand over those on which nothing came in time; whether there were any."""
+        """End those that were not connected in time, and hand over the others; whether there were any."""
         patience = self._patience
         due = [*takewhile(lambda entry: entry[1][2] + patience <= now, self._fresh.items())]
+        if not due:
+            return False
+        excused_before, at = self._exhaustion.excused_before(now), time.time()
+        silent = (*_SILENT, f"after {round(patience, 1):g} s", at, None)
+        is_final = patience == self._limit.seconds and not self._options.retries
         for fd, (sock, target, started) in due:
             del self._fresh[fd]
-            self._slow.overdue(fd, sock, of_one_address(target, started), started, now)
-        return bool(due)
+            if is_final and started >= excused_before and not is_connected(sock):
+                self._seen.append(tuple.__new__(Observation, (target, target[0], *silent)))
+                self._hang_up(fd, sock)
+            else:
+                self._slow.overdue(fd, sock, of_one_address(target, started), started, now)
+        return True
 
     @property
     def _patience(self) -> float:

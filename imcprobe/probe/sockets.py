@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable
 
 from imcprobe.probe.outcomes import NO_PORT
@@ -29,9 +30,12 @@ dial: Dial = Socket.connect_ex
 _NOWHERE = 9
 # struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv
 # (in milliseconds) and the sixteenth tcpi_rtt (in microseconds).
+_TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
 _LAST_ACK_AT = 56
 _RTT_AT = 68
 _FIELD = struct.Struct("=I")
+# TCP_SYN_SENT and TCP_CLOSE of Linux (include/net/tcp_states.h).
+_NOT_CONNECTED = frozenset({2, 7})
 
 
 def is_literal(host: str) -> bool:
@@ -120,6 +124,8 @@ def swallow(sock: Socket, size: int) -> bool:
 
 def is_connected(sock: Socket) -> bool:
     """Whether the connection stands: what tells a connect timeout from a greeting timeout."""
+    if _TCP_INFO is not None:  # the first byte is tcpi_state: no exception for each that is silent
+        return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] not in _NOT_CONNECTED
     try:
         sock.getpeername()
     except OSError:
@@ -152,9 +158,9 @@ def connect_seconds(sock: Socket) -> float | None:
 
 def _tcp_info(sock: Socket, at: int) -> int:
     """A field of struct tcp_info, 0 where the system has none."""
-    if not hasattr(socket, "TCP_INFO"):
+    if _TCP_INFO is None:
         return 0
-    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, at + _FIELD.size)
+    info = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, at + _FIELD.size)
     if len(info) < at + _FIELD.size:
         return 0
     field: int = _FIELD.unpack_from(info, at)[0]

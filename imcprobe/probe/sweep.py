@@ -109,7 +109,7 @@ class Sweep:
             hang_up=self._hang_up,
             finish=self._finish,
             begun=self._intake.begun if options.per_net else None,
-            over=exhaustion.over,
+            exhaustion=exhaustion,
             not_begun=self._not_begun,
             dial=dial,
         )
@@ -256,7 +256,7 @@ class Sweep:
         """Whether what was seen is not the last word, and the probe will begin anew."""
         if seen.status is Status.SUCCESS or self._stopping:
             return False
-        if probe.since is not None and self._exhaustion.is_to_blame(seen, probe.since):
+        if probe.since is not None and self._exhaustion.excuses(seen, probe.since):
             probe.next_attempt(None)
             self._intake.put(probe)
             return True
