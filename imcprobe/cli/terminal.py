@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from imcprobe.cli.bar import ERASE, clock, progress_line
 from imcprobe.errors import OutputError
 from imcprobe.safetext import clip, printable
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
-
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
 
 PROGRAM = "imcprobe"
 # A plain line of progress this often, in seconds, where no bar can be drawn.
@@ -34,8 +32,8 @@ _LONGEST_LIST = 60
 # seconds when a signal has come.
 _GLANCE = 200
 _PATIENCE = 1.0
-# What a bar hides while it is drawn.
-_SHOW_CURSOR = b"\x1b[?25h\r\n"
+# Where a terminal does not say how wide it is.
+_USUAL_WIDTH = 80
 
 
 class Terminal:
@@ -44,9 +42,8 @@ class Terminal:
     def __init__(self, *, quiet: bool = False, no_color: bool = False) -> None:
         self.gone = False
         self._quiet = quiet
-        self._no_color = no_color
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
+        self._colour = not (no_color or "NO_COLOR" in os.environ)
+        self._bar: str | None = None
         self._total = 0
         self._before = 0
         self._began = 0.0
@@ -63,8 +60,11 @@ class Terminal:
         if self.gone or not text:
             return
         try:
-            if self._progress is not None and self.is_interactive:
-                self._above_bar(self._progress.console, text)
+            if self._bar is not None and self.is_interactive:
+                self._draw(ERASE)
+                sys.stdout.write(text)
+                sys.stdout.flush()
+                self._draw(self._bar)
             elif (pipe := _pipe_of_stdout()) is not None:
                 self._into_pipe(pipe, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
             else:
@@ -82,9 +82,9 @@ class Terminal:
         self._interrupted_at = time.monotonic()
 
     def abandon(self) -> None:
-        """Leave the terminal usable where nothing else is to be waited for; for signal handlers."""
-        if self._progress is not None:
-            os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+        """Leave the bar where nothing else is to be waited for; for signal handlers."""
+        if self._bar is not None:
+            os.write(sys.stderr.fileno(), b"\r\n")
 
     def remark(self, text: str) -> None:
         """Say something beside the data, unless quiet."""
@@ -93,10 +93,10 @@ class Terminal:
 
     def complain(self, text: str) -> None:
         """Say something that also a quiet command has to say."""
-        if self._progress is not None and sys.stderr.isatty():
-            self._above_bar(self._progress.console, f"{_line(text)}\n")
-        else:
+        if self._bar is None:
             say(text)
+        else:
+            self._draw(f"{ERASE}{_line(text)}\n{self._bar}")
 
     def begin(self, total: int, *, done: int = 0) -> None:
         """Begin to show progress towards `total` targets, `done` of which were before."""
@@ -105,28 +105,39 @@ class Terminal:
         self._began = time.monotonic()
         self._line_due = self._began + _LINE_EVERY
         if not self._quiet and _can_draw():
-            self._begin_bar()
+            self._bar = ""
+            self.advance(done, "")
 
     def advance(self, done: int, told: str) -> None:
         """Show how far it is, once it has begun; `told` are the counts in words."""
         if not self._began:
             return
         pace = (done - self._before) / max(time.monotonic() - self._began, _SHORTEST)
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, told=told, pace=f"{pace:,.0f} hosts/s")
+        if self._bar is not None:
+            line = progress_line(
+                done,
+                self._total,
+                pace=pace,
+                told=told,
+                width=_width() - 1,
+                plain=not _has_lines(),
+                colour=self._colour,
+            )
+            self._bar = f"{ERASE}{line}"
+            self._draw(self._bar)
         elif not self._quiet and time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_EVERY
             share = 100 * done // max(self._total, 1)
-            ahead = f", ETA {_clock((self._total - done) / pace)}" if pace > 0 else ""
+            ahead = f", ETA {clock((self._total - done) / pace)}" if pace > 0 else ""
             self.remark(
                 f"{done:,} of {self._total:,} targets ({share} %), {pace:,.0f} hosts/s{ahead}, {told}"
             )
 
     def finish(self) -> None:
         """Take the progress away."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._bar is not None:
+            self._draw(ERASE)
+            self._bar = None
 
     def __enter__(self) -> Self:
         return self
@@ -140,10 +151,12 @@ class Terminal:
         self.finish()
 
     @staticmethod
-    def _above_bar(console: Console, text: str) -> None:
-        from rich.segment import Segment, Segments  # as it is: `print` and `out` expand tabs and wrap
-
-        console.print(Segments([Segment(text)]), end="", crop=False)
+    def _draw(text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:  # nobody looks any more
+            silence(sys.stderr)
 
     def _into_pipe(self, pipe: int, data: bytes) -> None:
         """Write what fits, again and again: a write that blocks would be deaf to signals."""
@@ -157,35 +170,18 @@ class Terminal:
                     return
             os.write(pipe, data[start : start + select.PIPE_BUF])
 
-    def _begin_bar(self) -> None:
-        from rich.console import Console  # Rich loads only where a person looks
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        # Where both streams are the terminal, one console draws on it: the bar stays below the rows.
-        console = Console(stderr=not self.is_interactive, no_color=self._no_color or None)
-        self._progress = Progress(
-            TextColumn("  Scanning"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}  {task.percentage:.0f} %", markup=False),
-            TextColumn("{task.fields[pace]}  ETA", markup=False),
-            TimeRemainingColumn(compact=True),
-            TextColumn(" {task.fields[told]}", markup=False),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._progress.add_task(
-            "scan", total=self._total, completed=self._before, told="", pace=""
-        )
-        self._progress.start()
+def _width() -> int:
+    """Columns of the terminal that stderr is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+    except OSError:
+        return _USUAL_WIDTH
 
 
-def _clock(seconds: float) -> str:
-    """A time ahead, as the bar shows it: minutes and seconds, hours where there are any."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _has_lines() -> bool:
+    """Whether stderr can show more than ASCII."""
+    return "utf" in (sys.stderr.encoding or "").lower()
 
 
 def _can_draw() -> bool:

@@ -96,7 +96,6 @@ def test_the_cost_of_a_command_is_that_of_its_children_too() -> None:
     nothing = measured([sys.executable, "-c", "pass"])
     run = measured([sys.executable, "-c", child])
     assert run.cpu > nothing.cpu
-    assert run.rss_mb > nothing.rss_mb
 
 
 def test_a_command_that_fails_is_quoted() -> None:

@@ -413,7 +413,7 @@ def test_a_reader_who_does_not_read_keeps_no_scan_from_ending(
     assert json.loads(out.read_text().splitlines()[-1])["type"] == "summary"
 
 
-def test_leaving_at_once_leaves_the_cursor_visible(imc_fleet: FleetFactory) -> None:
+def test_leaving_at_once_leaves_the_terminal_as_it_was(imc_fleet: FleetFactory) -> None:
     fleet = imc_fleet(3, fault="silence")
     parent, child = pty.openpty()
     process = subprocess.Popen([*IMCPROBE, "scan", *fleet.addresses], stdin=child, stdout=child, stderr=child)
@@ -431,7 +431,8 @@ def test_leaving_at_once_leaves_the_cursor_visible(imc_fleet: FleetFactory) -> N
         except OSError:
             break
     os.close(parent)
-    assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l") >= 0
+    assert b"\x1b[?25l" not in seen  # the cursor was never hidden
+    assert seen.endswith(b"\r\n")
 
 
 @pytest.mark.parametrize(
