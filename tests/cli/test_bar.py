@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
-import pytest
+import pytest  # noqa: TC002 - hypothesis looks at annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def test_a_pace_is_that_of_this_run_and_not_of_one_before(monkeypatch: pytest.Mo
     terminal = Terminal()
     terminal.begin(1000, done=600)
     terminal.advance(600, "0 Exchange")
-    assert "600/1,000  60 %  0 hosts/s  ETA -:--  0 Exchange" in screen.getvalue()
+    assert "600/1,000  60 %  0 hosts/s" in screen.getvalue()
     terminal.finish()
     assert screen.getvalue().endswith(ERASE)
 
