@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.sockets import Socket
 
+# How many may wait for another try, before nothing new is begun: more than a scan comes to by itself, so that
+# they hold nobody up, and few enough to be no burden behind a network that resets everything.
+MAX_LATER = 1 << 14
+
 
 class Intake:
     """Gives out what to begin: probes, and plain targets whose host is their address.
@@ -29,7 +33,6 @@ class Intake:
     def __init__(self, options: ProbeOptions, supply: Callable[[int], list[Target]], now: float) -> None:
         self.cut_short = False
         self._supply = supply
-        self._most_waiting = options.concurrency
         self._ready: deque[Probe] = deque()
         self._later: list[tuple[float, int, Probe]] = []
         self._serial = count()
@@ -122,8 +125,7 @@ class Intake:
         return None
 
     def _new(self, places: int) -> list[Target]:
-        # Those that wait for another try must not pile up behind a network that answers nothing.
-        if places <= 0 or len(self._later) >= self._most_waiting:
+        if places <= 0 or len(self._later) >= MAX_LATER:
             return []
         return self._supply(places)
 
