@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SP3 = greeting_for("5.5.2650.21")
 SOON = 0.02
 LANES = pytest.mark.parametrize(
-    "lane", [{}, {"watch_connect": True}, {"ehlo": True}, {"per_net": 8}], ids=["fast", "watch", "ehlo", "net"]
+    "lane",
+    [{}, {"watch_connect": True}, {"ehlo": True}, {"per_net": 8}],
+    ids=["fast", "watch", "ehlo", "net"],
 )
 
 
