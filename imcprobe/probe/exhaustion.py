@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imcprobe.model import Observation
+    from imcprobe.probe.late import Probe
 
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
 # How what was under way ends when the network has gone, in time.
@@ -53,14 +54,15 @@ class Exhaustion:
         """Whether the network of this kind of address was away when it was last looked at."""
         return (":" in address) in self._away
 
-    def pause(self, code: int | None, address: str, *, busy: bool) -> float | None:
-        """How many seconds to wait before `address` is tried again; None when it is a matter of the target.
+    def pause(self, code: int | None, probe: Probe, *, busy: bool) -> float | None:
+        """How many seconds to wait before a probe's address is tried again; None when it is its own matter.
 
         `busy` when other connections are under way. Raises ImcprobeError when nothing has been possible
         for STUCK_LIMIT seconds.
         """
+        address = probe.address
         if code in _NO_ROUTE:
-            return self._pause_without_network(address)
+            return self._pause_without_network(probe, address)
         # Without an own address of that kind waiting is in vain; with one the ports have run out.
         if code in RUN_OUT or (code == errno.EADDRNOTAVAIL and self._has_route(address)):
             self._check_stuck(code, busy=busy)
@@ -78,13 +80,14 @@ class Exhaustion:
             self._look(seen.address)
         return self.is_away(seen.address) or since < self._gone_until(seen.address)
 
-    def _pause_without_network(self, address: str) -> float | None:
+    def _pause_without_network(self, probe: Probe, address: str) -> float | None:
         self._look(address)
         if self.is_away(address):
             return _LONG_PAUSE
-        # It may have come back between the connection's failure and this look.
-        back_since = time.monotonic() - self._gone_until(address)
-        return _SHORT_PAUSE if back_since < _LONG_PAUSE and self._has_route(address) else None
+        # It may have come back between the connection's failure and this look: that is asked once.
+        doubtful = not probe.doubted and self._has_route(address)
+        probe.doubted = True
+        return _SHORT_PAUSE if doubtful else None
 
     def _look(self, address: str) -> None:
         """Find out whether also the way to an address that was reached before is gone."""

@@ -36,7 +36,8 @@ class Probe:
     `at` is the address whose turn it is. By the monotonic clock, and None before its first connection,
     are `began`, from which its deadline counts, and `since`, from which this try's connect limit does;
     `left` is when the address before this one was. `failed` is what to tell of this try should its other
-    addresses fail too, `before` of the tries before it.
+    addresses fail too, `before` of the tries before it. `doubted` is set once the system's word that there
+    is no way to it was not believed.
     """
 
     target: Target
@@ -48,6 +49,7 @@ class Probe:
     attempts: int = 1
     failed: Observation | None = None
     before: Observation | None = None
+    doubted: bool = False
 
     @property
     def address(self) -> str:
@@ -56,7 +58,8 @@ class Probe:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to it but a target whose host is its address."""
-        return self.began is None and self.attempts == 1 and self.addresses == (self.target.host,)
+        fresh = self.began is None and self.attempts == 1 and not self.doubted
+        return fresh and self.addresses == (self.target.host,)
 
     @property
     def others(self) -> int:

@@ -235,7 +235,7 @@ class Sweep:
     def _not_begun(self, probe: Probe, code: int | None) -> None:
         """Try a probe again when this machine is to blame, else turn to its next address, or end it."""
         self._intake.not_begun(probe.address)
-        pause = self._exhaustion.pause(code, probe.address, busy=self.in_flight > 0)
+        pause = self._exhaustion.pause(code, probe, busy=self.in_flight > 0)
         if pause is not None:
             if self._exhaustion.is_away(probe.address):
                 probe.wait_for_network()

@@ -20,10 +20,12 @@ from imcprobe.probe.sockets import Socket, dial
 from imcprobe.testing import Fault, Point
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from imcprobe.testing import Line
     from imcprobe.testing.factories import ServerFactory
+
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 MOST = 3
 
@@ -55,7 +57,8 @@ async def seen_by(scan: Scan) -> list[Observation]:
     assert sweep is not None
     nets = sweep._intake._nets
     assert nets is not None
-    assert not (nets._under_way or nets._nets or nets._held or nets._freed or len(nets))
+    kept = nets._under_way, nets._nets, nets._held, nets._freed, len(nets)
+    assert not any(kept)
     return seen
 
 
@@ -201,7 +204,7 @@ async def test_what_does_not_begin_gives_its_place_back(
 
 
 async def test_what_is_held_is_bounded_and_given_up_by_a_stop(
-    poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+    poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setattr("imcprobe.probe.nets.MAX_HELD", 5)
     wire = Wire(imc_server(fault="silence").port)
@@ -215,12 +218,12 @@ async def test_what_is_held_is_bounded_and_given_up_by_a_stop(
     options = ProbeOptions(per_net=1, greeting_timeout=0.2)
     scan = Scan(supply(), options, poller=poller, dial=wire.dial)
     running = asyncio.ensure_future(anext(scan.batches(), None))
-    async with asyncio.timeout(5):
-        while scan._sweep is None or len(scan._sweep._intake) < 5:
-            await asyncio.sleep(0.001)
+    await until(lambda: scan._sweep and len(scan._sweep._intake) == 5)
     assert len(pulled) == 6
     scan.stop()
-    assert len(await asyncio.wait_for(running, 2) or []) == 1
+    batch = await asyncio.wait_for(running, 2)
+    assert batch is not None
+    assert len(batch) == 1
     assert len(pulled) == 6
     assert not scan.complete
 
@@ -252,7 +255,7 @@ def test_whatever_the_order_nobody_is_forgotten_and_nothing_is_kept(
         nets.not_begun(f"10.0.{net}.1")
         under_way[net] -= 1
         under_way = +under_way
-    assert not (nets._under_way or nets._held)
+    assert not any((nets._under_way, nets._held))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,10 +19,12 @@ from imcprobe.probe.sockets import Dial, Socket, dial
 from imcprobe.testing import Fault, greeting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from imcprobe.testing import Behaviour, Line
     from imcprobe.testing.factories import ServerFactory
+
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 SP3 = greeting_for("5.5.2650.21")
 SOON = 0.02
@@ -55,7 +58,7 @@ def probed(poller: Any) -> Callable[..., Any]:
 
 
 def in_turn(*behaviours: Behaviour | None) -> Fault:
-    """What a server does on its first connection, its second …; None, and all after these, is its greeting."""
+    """What a server does on its first connection, its second …; None, and after these, its greeting."""
     left = list(behaviours)
 
     async def next_one(line: Line, data: bytes) -> None:
@@ -153,7 +156,7 @@ async def test_what_the_system_refuses_is_never_tried_again(
         dialled.append(place)
         return code
 
-    (seen,) = await probed([Target("192.0.2.1")], retries=3, dial=refuse, **lane)
+    (seen,) = await probed([Target("192.0.2.1")], retries=3, dial=refuse, has_route=lambda _: False, **lane)
     assert (seen.attempts, len(dialled)) == (1, 1)
 
 
@@ -178,7 +181,7 @@ async def test_each_try_waits_twice_as_long_as_the_one_before(
     server = imc_server(fault="reset")
     (seen,) = await probed([Target("127.0.0.1", server.port)], retries=3, dial=noted)
     assert (seen.status, seen.attempts) == (Status.CONNECTION_RESET, 4)
-    for number, pause in enumerate(second - first for first, second in zip(began, began[1:], strict=False)):
+    for number, pause in enumerate(second - first for first, second in pairwise(began)):
         assert 0.05 * 2**number <= pause < 0.05 * 2**number + 0.3
 
 
@@ -218,7 +221,7 @@ async def test_a_try_whose_place_comes_too_late_is_not_made(
 async def test_a_second_address_whose_place_comes_too_late_is_not_tried(
     probed: Any, imc_server: ServerFactory
 ) -> None:
-    port, dialled = imc_server(refused=True).port, []
+    port, dialled = imc_server(refused=True).port, list[str]()
     (seen,) = await probed(
         [Target("mx.example.com", port)],
         lookup=lambda _host, _version: ["192.0.2.1", "192.0.2.2"],
@@ -283,7 +286,7 @@ def test_the_weightier_of_two_observations_is_the_one_that_says_more() -> None:
         seen(Status.CONNECTION_RESET, b"220-a"),
         seen(Status.APPLICATION_ERROR, b"554"),
     ]
-    for less, more in zip(ascending, ascending[1:], strict=False):
+    for less, more in pairwise(ascending):
         assert weightier(less, more) is more
         assert weightier(more, less) is more
     equal = seen(Status.CONNECTION_REFUSED), seen(Status.CONNECTION_RESET)
@@ -341,6 +344,7 @@ async def test_an_address_without_a_way_to_it_does_not_keep_a_name_from_its_next
         [Target("mx.example.com")],
         lookup=lambda _host, _version: ["192.0.2.1", "192.0.2.2"],
         dial=at_ports(ports, dialled),
+        has_route=lambda address: address in ports,
         retries=2,
         connect_timeout=0.1,
     )
@@ -383,15 +387,14 @@ def test_a_target_that_waits_for_its_second_try_tells_of_the_first_as_one() -> N
 
 
 async def test_a_scan_that_is_stopped_during_a_pause_ends_and_is_not_complete(
-    poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+    poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setattr("imcprobe.probe.late.BACK_OFF", 60.0)
     server = imc_server(fault="reset")
     scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(retries=3, deadline=600), poller=poller)
     running = asyncio.ensure_future(anext(scan.batches(), None))
-    async with asyncio.timeout(5):
-        while scan._sweep is None or not len(scan._sweep._intake):
-            await asyncio.sleep(0.001)
+    await until(lambda: scan._sweep and len(scan._sweep._intake))
+    assert scan._sweep is not None
     assert scan._sweep.in_flight == 0
     scan.stop()
     assert await asyncio.wait_for(running, 1) is None
@@ -399,7 +402,7 @@ async def test_a_scan_that_is_stopped_during_a_pause_ends_and_is_not_complete(
 
 
 async def test_a_name_between_two_addresses_does_not_hold_up_a_scan_that_is_stopped(
-    poller: Any, imc_server: ServerFactory, deaf: str
+    poller: Any, imc_server: ServerFactory, deaf: str, until: Until
 ) -> None:
     server = imc_server()
     ports = {"192.0.2.1": int(deaf.rpartition(":")[2]), "192.0.2.2": server.port}
@@ -411,9 +414,7 @@ async def test_a_name_between_two_addresses_does_not_hold_up_a_scan_that_is_stop
         dial=at_ports(ports, []),
     )
     running = asyncio.ensure_future(anext(scan.batches(), None))
-    async with asyncio.timeout(5):
-        while scan._sweep is None or not scan._sweep.in_flight:
-            await asyncio.sleep(0.001)
+    await until(lambda: scan._sweep and scan._sweep.in_flight)
     scan.stop()
     assert await asyncio.wait_for(running, 1) is None
     assert not scan.complete
