@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from imcprobe.errors import ImcprobeError
 from imcprobe.model import Status
-from imcprobe.probe.outcomes import name_of
+from imcprobe.probe.outcomes import RUN_OUT, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imcprobe.model import Observation
+    from imcprobe.probe.late import Probe
 
-# Files, buffers, memory; ENOSPC is of epoll, fs.epoll.max_user_watches.
-_RUN_OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
 _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
 # How what was under way ends when the network has gone, in time.
 _BY_SILENCE = frozenset({Status.CONNECTION_TIMEOUT, Status.IO_TIMEOUT, Status.UNREACHABLE})
@@ -32,7 +31,8 @@ class Exhaustion:
     """Tells waiting from failing, for connections that the system refuses to begin.
 
     `has_route` says of an address whether there is a way to it and an own address for it, without sending
-    anything. `remark` is told once of each time that the network is away.
+    anything. `remark` is told once of each time that the network is away. The networks of IPv4 and IPv6
+    come and go each by itself.
     """
 
     def __init__(self, has_route: Callable[[str], bool], remark: Callable[[str], None]) -> None:
@@ -40,58 +40,79 @@ class Exhaustion:
         self._remark = remark
         self._reached: dict[bool, str] = {}  # the last address, by whether it is of IPv6
         self._stuck_since: float | None = None
-        self._away = False
-        self._away_until = float("-inf")
+        self._away: set[bool] = set()  # as above
+        self._away_until: dict[bool, float] = {}
         self._looked_at = float("-inf")
 
     def over(self, address: str) -> None:
         """Take note that a connection to `address` has begun."""
         self._reached[":" in address] = address
         self._stuck_since = None
-        self._set_away(False)
+        self._set_away(address, gone=False)
 
-    def pause(self, code: int | None, address: str, *, busy: bool) -> float | None:
-        """How many seconds to wait before `address` is tried again; None when it is a matter of the target.
+    def is_away(self, address: str) -> bool:
+        """Whether the network of this kind of address was away when it was last looked at."""
+        return (":" in address) in self._away
+
+    def pause(self, code: int | None, probe: Probe, *, busy: bool) -> float | None:
+        """How many seconds to wait before a probe's address is tried again; None when it is its own matter.
 
         `busy` when other connections are under way. Raises ImcprobeError when nothing has been possible
         for STUCK_LIMIT seconds.
         """
+        address = probe.address
         if code in _NO_ROUTE:
-            return self._pause_without_network(address)
+            return self._pause_without_network(probe, address)
         # Without an own address of that kind waiting is in vain; with one the ports have run out.
-        if code in _RUN_OUT or (code == errno.EADDRNOTAVAIL and self._has_route(address)):
+        if code in RUN_OUT or (code == errno.EADDRNOTAVAIL and self._has_route(address)):
             self._check_stuck(code, busy=busy)
             return _SHORT_PAUSE
+        self._stuck_since = None
         return None
 
     def excused_before(self, now: float) -> float:
-        """The moment before which whatever began may have failed only because the network was away."""
+        """The moment before which whatever began may be excused: asked about many at once."""
         if now - self._looked_at > _LONG_PAUSE:
             self._looked_at = now
             for address in tuple(self._reached.values()):
                 self._look(address)
-        return float("inf") if self._away else self._away_until
+        return float("inf") if self._away else max(self._away_until.values(), default=float("-inf"))
 
     def excuses(self, seen: Observation, since: float) -> bool:
         """Whether a probe that was under way since that moment failed because the network was away."""
-        return seen.status in _BY_SILENCE and since < self.excused_before(time.monotonic())
+        if seen.status not in _BY_SILENCE or seen.address is None:
+            return False
+        if since >= self.excused_before(time.monotonic()):
+            return False
+        return self.is_away(seen.address) or since < self._gone_until(seen.address)
 
-    def _pause_without_network(self, address: str) -> float | None:
+    def _pause_without_network(self, probe: Probe, address: str) -> float | None:
         self._look(address)
-        return _LONG_PAUSE if self._away else None
+        if self.is_away(address):
+            return _LONG_PAUSE
+        # It may have come back between the connection's failure and this look: that is asked once.
+        doubtful = not probe.doubted and self._has_route(address)
+        probe.doubted = True
+        return _SHORT_PAUSE if doubtful else None
 
     def _look(self, address: str) -> None:
         """Find out whether also the way to an address that was reached before is gone."""
         reached = self._reached.get(":" in address)
         gone = reached is not None and not self._has_route(reached)
-        if gone and not self._away:
+        if gone and not self.is_away(address):
             self._remark(f"your network went away (no route) at {address}; waiting for it. Ctrl-C to stop.")
-        self._set_away(gone)
+        self._set_away(address, gone=gone)
 
-    def _set_away(self, gone: bool) -> None:
-        if self._away and not gone:
-            self._away_until = time.monotonic()
-        self._away = gone
+    def _set_away(self, address: str, *, gone: bool) -> None:
+        kind = ":" in address
+        if gone:
+            self._away.add(kind)
+        elif kind in self._away:
+            self._away.remove(kind)
+            self._away_until[kind] = time.monotonic()
+
+    def _gone_until(self, address: str) -> float:
+        return self._away_until.get(":" in address, float("-inf"))
 
     def _check_stuck(self, code: int | None, *, busy: bool) -> None:
         now = time.monotonic()

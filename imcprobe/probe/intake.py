@@ -1,4 +1,4 @@
-"""What is to begin next: what has to be tried again, what its network held back, and the supply behind it."""
+"""What is to begin next, and when: what is tried again, what its network held back, the supply behind it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.probe.late import Probe, of_one_address
 from imcprobe.probe.nets import Nets
+from imcprobe.probe.pace import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,20 +18,28 @@ if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.sockets import Socket
 
+# How many may wait for another try, before nothing new is begun: more than a scan comes to by itself, so that
+# they hold nobody up, and few enough to be no burden behind a network that resets everything.
+MAX_LATER = 1 << 14
+
 
 class Intake:
     """Gives out what to begin: probes, and plain targets whose host is their address.
 
-    `supply` gives so many targets at the most, fewer when it has no more at the moment.
+    `supply` gives so many targets at the most, fewer when it has no more at the moment. `is_over` tells
+    whether `forget` was called, `cut_short` whether something will not begin for that.
     """
 
-    def __init__(self, options: ProbeOptions, supply: Callable[[int], list[Target]]) -> None:
+    def __init__(self, options: ProbeOptions, supply: Callable[[int], list[Target]], now: float) -> None:
+        self.cut_short = False
         self._supply = supply
-        self._most_waiting = options.concurrency
         self._ready: deque[Probe] = deque()
         self._later: list[tuple[float, int, Probe]] = []
         self._serial = count()
         self._nets = None if options.per_net is None else Nets(options.per_net)
+        self._rate = None if options.rate is None else RateLimit(options.rate, now)
+        self._paused_until: float | None = None
+        self.is_over = False
 
     def __len__(self) -> int:
         """How many wait here."""
@@ -38,18 +47,45 @@ class Intake:
 
     @property
     def next_due(self) -> float | None:
-        """When the first of those that wait for their time may begin."""
+        """When to take again, by the monotonic clock; None when time alone brings nothing.
+
+        Judged by what was so when it was last taken: a moment that has passed since must not be forgotten.
+        """
+        if self.is_over:
+            return None
+        if self._paused_until is not None:
+            return self._paused_until
+        if self._rate is not None and (due := self._rate.next_due) is not None:
+            return due
+        if self._ready or (self._nets is not None and self._nets.has_room):
+            return 0.0
         return self._later[0][0] if self._later else None
+
+    def pause(self, until: float) -> None:
+        """Begin nothing before that moment."""
+        self._paused_until = until
 
     def put(self, probe: Probe, due: float | None = None) -> None:
         """Take a probe that is to begin as soon as it can, or not before `due` by the monotonic clock."""
-        if due is None:
+        if self.is_over:
+            self.cut_short = True
+        elif due is None:
             self._ready.append(probe)
         else:
             heapq.heappush(self._later, (due, next(self._serial), probe))
 
     def take(self, places: int, now: float) -> tuple[list[Probe], list[Target]]:
         """Return what is to begin now, `places` in all at the most."""
+        if self.is_over or (self._paused_until is not None and now < self._paused_until):
+            return [], []
+        self._paused_until = None
+        if self._rate is None:
+            return self._taken(places, now)
+        probes, plain = self._taken(min(places, self._rate.allowed(now)), now)
+        self._rate.spend(len(probes) + len(plain))
+        return probes, plain
+
+    def _taken(self, places: int, now: float) -> tuple[list[Probe], list[Target]]:
         if self._nets is not None:
             return self._admitted(self._nets, places, now)
         probes: list[Probe] = []
@@ -72,12 +108,14 @@ class Intake:
         if self._nets is not None:
             self._nets.ended(sock)
 
-    def forget(self) -> bool:
-        """Begin nothing of what waits here; whether there was anything."""
-        forgotten = bool(self._ready or self._later)
+    def forget(self) -> None:
+        """Begin nothing more: neither what waits here nor what will be put here."""
+        self.is_over = True
+        self.cut_short |= len(self) > 0
         self._ready.clear()
         self._later.clear()
-        return forgotten if self._nets is None else self._nets.forget() or forgotten
+        if self._nets is not None:
+            self._nets.forget()
 
     def _waiting(self, now: float) -> Probe | None:
         if self._ready:
@@ -87,8 +125,7 @@ class Intake:
         return None
 
     def _new(self, places: int) -> list[Target]:
-        # Those that wait for another try must not pile up behind a network that answers nothing.
-        if places <= 0 or len(self._later) >= self._most_waiting:
+        if places <= 0 or len(self._later) >= MAX_LATER:
             return []
         return self._supply(places)
 

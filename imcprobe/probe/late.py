@@ -34,8 +34,10 @@ class Probe:
     """One target under way: the literal addresses to try, and how far it is.
 
     `at` is the address whose turn it is. By the monotonic clock, and None before its first connection,
-    are `began`, from which its deadline counts, and `since`, from which this try's connect limit does.
-    `failed` is what to tell of it should all the rest fail too.
+    are `began`, from which its deadline counts, and `since`, from which this try's connect limit does;
+    `left` is when the address before this one was. `failed` is what to tell of this try should its other
+    addresses fail too, `before` of the tries before it. `doubted` is set once the system's word that there
+    is no way to it was not believed.
     """
 
     target: Target
@@ -43,8 +45,11 @@ class Probe:
     at: int = 0
     began: float | None = None
     since: float | None = None
+    left: float = 0.0
     attempts: int = 1
     failed: Observation | None = None
+    before: Observation | None = None
+    doubted: bool = False
 
     @property
     def address(self) -> str:
@@ -53,12 +58,17 @@ class Probe:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to it but a target whose host is its address."""
-        return self.began is None and self.addresses == (self.target.host,)
+        fresh = self.began is None and self.attempts == 1 and not self.doubted
+        return fresh and self.addresses == (self.target.host,)
 
     @property
     def others(self) -> int:
         """How many addresses are left behind this one."""
         return len(self.addresses) - self.at - 1
+
+    def is_over(self, now: float, options: ProbeOptions) -> bool:
+        """Whether its last moment has come while it waited."""
+        return self.began is not None and self.ends_at(options) <= now
 
     def ends_at(self, options: ProbeOptions) -> float:
         """Its last moment, once it has begun."""
@@ -68,31 +78,48 @@ class Probe:
     def connected(self, now: float) -> None:
         """Take note that a connection has been begun."""
         self.began = now if self.began is None else self.began
-        self.since = now if self.since is None else self.since
+        # Waiting for a place between two addresses is not part of a connection.
+        self.since = now if self.since is None else self.since + (now - self.left)
 
     def next_address(self, seen: Observation) -> None:
         """Turn to the next address, after what was seen at this one."""
         self.failed = weightier(self.failed, seen)
+        self.left = time.monotonic()
         self.at += 1
 
-    def next_attempt(self, seen: Observation | None) -> None:
-        """Turn to the first address again; without `seen` as if nothing had been."""
-        self.at, self.since = 0, None
-        if seen is not None:
-            self.failed = weightier(self.failed, seen)
-            self.attempts += 1
+    def next_attempt(self, seen: Observation) -> None:
+        """Turn to the first address again, after what was last seen in this try."""
+        self.before = weightier(self.before, weightier(self.failed, seen))
+        self.at, self.since, self.failed = 0, None, None
+        self.attempts += 1
+
+    def start_over(self) -> None:
+        """Turn to the first address as if this try had not been."""
+        self.at, self.began, self.since, self.failed = 0, None, None, None
+
+    def wait_for_network(self) -> None:
+        """Let its time begin with its next connection: it must not run out while there is no network."""
+        self.began = self.since = None
 
     def due_again(self, seen: Observation, options: ProbeOptions) -> float | None:
-        """When to try again after what was seen, None when that is the last word."""
-        if seen.status not in RETRIED or self.attempts > options.retries:
+        """When to try again after what was last seen in this try, None when that is the last word."""
+        if weightier(self.failed, seen).status not in RETRIED or self.attempts > options.retries:
             return None
         due = time.monotonic() + BACK_OFF * 2 ** (self.attempts - 1)
-        return due if due < self.ends_at(options) else None
+        return None if self.is_over(due, options) else due
 
     def outcome(self, seen: Observation) -> Observation:
         """What to tell of the target after its last observation."""
-        told = seen if seen.status is Status.SUCCESS else weightier(self.failed, seen)
-        return told if told.attempts == self.attempts else told._replace(attempts=self.attempts)
+        if seen.status is not Status.SUCCESS:
+            seen = weightier(self.before, weightier(self.failed, seen))
+        return seen._replace(attempts=self.attempts) if seen.attempts != self.attempts else seen
+
+    def last_word(self) -> Observation | None:
+        """What to tell of a target whose time has run out while it waited."""
+        if self.since is None:  # this try has not begun
+            self.attempts -= 1
+        seen = self.failed or self.before
+        return seen and self.outcome(seen)
 
 
 def of_one_address(target: Target, started: float | None = None) -> Probe:

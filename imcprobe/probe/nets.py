@@ -42,6 +42,11 @@ class Nets:
         """Whether no more can be held."""
         return self._count >= MAX_HELD
 
+    @property
+    def has_room(self) -> bool:
+        """Whether something that is held may have a place by now."""
+        return bool(self._freed)
+
     def admit(self, probe: Probe) -> bool:
         """Whether a probe may begin now; if not it is held, and `freed` gives it back."""
         net = net_of(probe.address)
@@ -75,12 +80,11 @@ class Nets:
         if net is not None:
             self._leave(net)
 
-    def forget(self) -> bool:
-        """Hold nothing any more; whether anything was held."""
-        forgotten = self._count > 0
+    def forget(self) -> None:
+        """Hold nothing any more."""
         self._held.clear()
+        self._freed.clear()
         self._count = 0
-        return forgotten
 
     def _released(self, net: str | bytes) -> Probe:
         held = self._held[net]

@@ -10,6 +10,9 @@ from imcprobe.model import Observation, Status, Target
 NO_PORT = errno.ERANGE
 """What stands for a port that is none: no system call is made with it."""
 
+RUN_OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC})
+"""Files, buffers, memory of this machine; ENOSPC is of epoll, fs.epoll.max_user_watches."""
+
 _STATUS_OF = {
     NO_PORT: Status.INVALID_INPUT,
     errno.ECONNREFUSED: Status.CONNECTION_REFUSED,
@@ -36,8 +39,15 @@ _STATUS_OF = {
 RETRIED = frozenset({Status.CONNECTION_TIMEOUT, Status.CONNECTION_RESET, Status.IO_TIMEOUT})
 
 # Of several addresses or tries that failed, the one that says most of the host is told: what bytes came
-# from before what answered, that before what did not, and that before what could not even be asked.
-_WEIGHT = {Status.UNREACHABLE: 0, Status.UNKNOWN_ERROR: 0, Status.CONNECTION_TIMEOUT: 1}
+# from (most of all when they were its last word, else the more of them) before what answered, that before
+# what did not, and that before what could not even be asked.
+_WEIGHT = {
+    Status.UNREACHABLE: 0,
+    Status.UNKNOWN_ERROR: 0,
+    Status.CONNECTION_TIMEOUT: 1,
+    Status.APPLICATION_ERROR: 3,
+    Status.PROTOCOL_ERROR: 3,
+}
 _ANSWERED = 2
 
 
@@ -46,8 +56,8 @@ def weightier(before: Observation | None, now: Observation) -> Observation:
     return now if before is None or _weight(now) >= _weight(before) else before
 
 
-def _weight(seen: Observation) -> tuple[bool, int]:
-    return seen.answered, _WEIGHT.get(seen.status, _ANSWERED)
+def _weight(seen: Observation) -> tuple[bool, int, int]:
+    return seen.answered, _WEIGHT.get(seen.status, _ANSWERED), len(seen.greeting)
 
 
 def status_of(code: int | None) -> Status:

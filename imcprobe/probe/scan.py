@@ -122,7 +122,7 @@ class Scan:
         """Start nothing more; what is under way may end within `grace` seconds."""
         self._stopping = True
         if self._sweep is not None:
-            self._cut_short |= self._sweep.stop()
+            self._sweep.stop()
             asyncio.get_running_loop().call_later(grace, self._spawn_cut)
             self._sweep.kick()
 
@@ -231,7 +231,8 @@ class Scan:
     def turned(self) -> None:
         waiting = self._tasks or self._held
         if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
-            self._whole = self._exhausted and not waiting and not self._cut_short
+            cut_short = self._cut_short or self._running.cut_short
+            self._whole = self._exhausted and not waiting and not cut_short
             self._end()
         elif len(self._seen) >= WORTHWHILE:
             self._wake()

@@ -42,7 +42,7 @@ _READ = MAX_REPLY_BYTES + 1
 class SlowLane:
     """Holds late connections until `finish` takes the observation, or `converse` the connection.
 
-    `again` takes a probe whose next address is to be tried, once its connection is closed by `hang_up`.
+    `again` takes a probe with other addresses, and what was seen at this one, once `hang_up` closed it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class SlowLane:
         poller: Poller,
         *,
         finish: Callable[..., None],
-        again: Callable[[Probe], None],
+        again: Callable[[Probe, Observation], None],
         converse: Callable[[Greeted], None],
         hang_up: Callable[[int, Socket], None],
         dial: Dial,
@@ -258,8 +258,7 @@ class SlowLane:
         fd = late.sock.fileno()
         del self._lates[fd]
         self._hang_up(fd, late.sock)
-        late.probe.next_address(seen)
-        self._again(late.probe)
+        self._again(late.probe, seen)
 
     def _overdue(self, late: Late, now: float) -> None:
         if late.connected_at is None and is_connected(late.sock):

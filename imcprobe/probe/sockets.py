@@ -10,7 +10,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterable
 
-from imcprobe.probe.outcomes import NO_PORT
+from imcprobe.probe.outcomes import NO_PORT, RUN_OUT
 
 # The C type: `socket.socket` runs Python code in its constructor, for nothing that is needed here.
 Socket = socket.SocketType
@@ -88,14 +88,20 @@ def connect(address: str, port: int, dial: Dial = dial) -> Socket:
     raise OSError(code, os.strerror(code))
 
 
+def close(_fd: int, sock: Socket) -> None:
+    """Close a socket of which nobody need be told."""
+    sock.close()
+
+
 def has_route(address: str) -> bool:
     """Whether there is a way to a literal address, and an own address to go from. Sends nothing."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((address, _NOWHERE))
-    except OSError:
-        return False
+    except OSError as error:
+        # What says nothing of the way must not be taken for its end; EAGAIN is of UDP's own ports.
+        return error.errno in RUN_OUT or error.errno == errno.EAGAIN
     return True
 
 

@@ -13,21 +13,22 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.alarm import Alarm
 from imcprobe.probe.fastlane import FastLane
 from imcprobe.probe.goodbye import Goodbyes
 from imcprobe.probe.intake import Intake
 from imcprobe.probe.late import Greeted, Probe, of_one_address
 from imcprobe.probe.outcomes import failure
-from imcprobe.probe.pace import ConnectLimit, RateLimit
+from imcprobe.probe.pace import ConnectLimit
 from imcprobe.probe.poller import MAX_EVENTS
 from imcprobe.probe.slowlane import SlowLane
+from imcprobe.probe.sockets import close
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from imcprobe.model import Observation, Target
     from imcprobe.probe.exhaustion import Exhaustion
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.poller import Poller
@@ -82,10 +83,9 @@ class Sweep:
         self._seen = seen
         self._exhaustion = exhaustion
         self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
-        self._intake = Intake(options, outside.supply)
-        self._rate = None if options.rate is None else RateLimit(options.rate, time.monotonic())
+        self._intake = Intake(options, outside.supply, time.monotonic())
         tells_more = options.per_net is not None or not self._poller.forgets_closed
-        self._hang_up = self._close_and_tell if tells_more else _close
+        self._hang_up = self._close_and_tell if tells_more else close
         self._goodbyes = Goodbyes(self._hang_up)
         self._leave = self._goodbyes.add if options.quit else self._hang_up
         limit = ConnectLimit(options.connect_timeout, adaptive=options.adaptive)
@@ -94,7 +94,7 @@ class Sweep:
             limit,
             self._poller,
             finish=self._finish,
-            again=self.add,
+            again=self._next_address,
             converse=outside.converse,
             hang_up=self._hang_up,
             dial=dial,
@@ -115,10 +115,8 @@ class Sweep:
         )
         # Only the plain case is fast: one address, and nothing to watch but the greeting.
         self._all_slow = options.ehlo or options.watch_connect
-        self._resume_at = 0.0
         self._alarm = Alarm(loop, self._expiring_turn)
         self._kicked: asyncio.Handle | None = None
-        self._stopping = False
         self._closed = False
 
     @property
@@ -147,10 +145,14 @@ class Sweep:
         self._slow.release()
         self.kick()
 
-    def stop(self) -> bool:
-        """Begin nothing more; whether there was anything that had to wait."""
-        self._stopping = True
-        return self._intake.forget()
+    @property
+    def cut_short(self) -> bool:
+        """Whether `stop` kept something from being tried that had been begun, or held back."""
+        return self._intake.cut_short
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._intake.forget()
 
     def close(self) -> None:
         """Close every socket, without a word; what is in flight gets no observation."""
@@ -204,15 +206,10 @@ class Sweep:
 
     def _start(self) -> bool:
         """Begin what there is room for; whether there is room for more, and may be more."""
-        now = time.monotonic()
         places = min(self._options.concurrency - self.in_flight, MAX_STARTS)
-        if self._rate is not None:
-            places = min(places, self._rate.allowed(now))
-        if places <= 0 or now < self._resume_at or self._stopping:
+        if places <= 0:
             return False
-        probes, plain = self._intake.take(places, now)
-        if self._rate is not None:
-            self._rate.spend(len(probes) + len(plain))
+        probes, plain = self._intake.take(places, time.monotonic())
         for probe in probes:
             self._begin(probe)
         if self._all_slow:
@@ -223,6 +220,10 @@ class Sweep:
         return len(probes) + len(plain) == places
 
     def _begin(self, probe: Probe) -> None:
+        if probe.is_over(time.monotonic(), self._options) and (seen := probe.last_word()) is not None:
+            self._intake.not_begun(probe.address)
+            self._seen.append(seen)
+            return
         try:
             sock = self._slow.begin(probe)
         except OSError as error:
@@ -234,37 +235,47 @@ class Sweep:
     def _not_begun(self, probe: Probe, code: int | None) -> None:
         """Try a probe again when this machine is to blame, else turn to its next address, or end it."""
         self._intake.not_begun(probe.address)
-        pause = self._exhaustion.pause(code, probe.address, busy=self.in_flight > 0)
+        pause = self._exhaustion.pause(code, probe, busy=self.in_flight > 0)
         if pause is not None:
+            if self._exhaustion.is_away(probe.address):
+                probe.wait_for_network()
             self._intake.put(probe)
-            self._resume_at = time.monotonic() + pause
+            self._intake.pause(time.monotonic() + pause)
             return
         seen = failure(probe.target, probe.address, code)
         if probe.others:
+            self._next_address(probe, seen)
+        else:
+            self._end(probe, seen)
+
+    def _next_address(self, probe: Probe, seen: Observation) -> None:
+        if not self._is_blameless(probe, seen):
             probe.next_address(seen)
             self.add(probe)
-        else:
-            self._seen.append(probe.outcome(seen))
 
     def _finish(self, fd: int, sock: Socket, probe: Probe, seen: Observation, *, polite: bool) -> None:
         """Take an observation, and close the connection, politely where the server spoke SMTP."""
         (self._leave if polite else self._hang_up)(fd, sock)
-        if not self._is_tried_again(probe, seen):
-            self._seen.append(probe.outcome(seen))
+        self._end(probe, seen)
 
-    def _is_tried_again(self, probe: Probe, seen: Observation) -> bool:
-        """Whether what was seen is not the last word, and the probe will begin anew."""
-        if seen.status is Status.SUCCESS or self._stopping:
-            return False
-        if probe.since is not None and self._exhaustion.excuses(seen, probe.since):
-            probe.next_attempt(None)
-            self._intake.put(probe)
-            return True
-        due = probe.due_again(seen, self._options)
-        if due is not None:
+    def _end(self, probe: Probe, seen: Observation) -> None:
+        """Tell of a probe that is through with its addresses, unless it is to begin anew."""
+        if self._is_blameless(probe, seen):
+            return
+        due = None if self._intake.is_over else probe.due_again(seen, self._options)
+        if due is None:
+            self._seen.append(probe.outcome(seen))
+        else:
             probe.next_attempt(seen)
             self._intake.put(probe, due)
-        return due is not None
+
+    def _is_blameless(self, probe: Probe, seen: Observation) -> bool:
+        """Whether it was the network that was away, not the target; the probe begins anew then."""
+        if probe.since is None or not self._exhaustion.excuses(seen, probe.since):
+            return False
+        probe.start_over()
+        self.add(probe)
+        return True
 
     def _close_and_tell(self, fd: int, sock: Socket) -> None:
         self._poller.closing(fd)
@@ -280,21 +291,9 @@ class Sweep:
         """When a turn must be taken at the latest."""
         moments = [lane.next_due for lane in (self._fast, self._goodbyes, self._slow)]
         if self.in_flight < self._options.concurrency:
-            moments += self._starts_due(time.monotonic())
+            moments.append(self._intake.next_due)
         return min((moment for moment in moments if moment is not None), default=None)
-
-    def _starts_due(self, now: float) -> list[float | None]:
-        """When something may begin that has to wait now, though there are places."""
-        if self._resume_at > now:
-            return [self._resume_at if len(self._intake) else None]
-        if self._rate is not None and self._rate.next_due > now:
-            return [self._rate.next_due]
-        return [self._intake.next_due]
 
     def _expiring_turn(self) -> None:
         # The loop runs timers behind readers, so that by now all that came in time is known.
         self._turn(expire=True)
-
-
-def _close(_fd: int, sock: Socket) -> None:
-    sock.close()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imcprobe.model import Observation
 
     Probe = Callable[..., Awaitable[list[Observation]]]
+    Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 # Long enough for a loaded machine, short enough for a suite.
 LIMITS = {"connect_timeout": 3.0, "greeting_timeout": 3.0, "deadline": 5.0}
@@ -53,6 +54,18 @@ def probe(poller: Any) -> Probe:
         return seen
 
     return run
+
+
+@pytest.fixture
+def until() -> Until:
+    """Let the loop run until something is so."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - a scan tells nobody of what is asked for here
+                await asyncio.sleep(0.001)
+
+    return wait
 
 
 @pytest.fixture
