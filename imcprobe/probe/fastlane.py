@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from imcprobe.fingerprint.reply import is_plain_greeting
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.probe.late import of_one_address
-from imcprobe.probe.outcomes import NO_PORT, failure
+from imcprobe.probe.outcomes import NO_PORT, RUN_OUT, failure
 from imcprobe.probe.sockets import UNDER_WAY, connect_seconds, is_connected, open_socket
 
 if TYPE_CHECKING:
@@ -96,10 +96,9 @@ class FastLane:
     def begin(self, targets: list[Target]) -> None:
         """Connect to targets whose host is a literal address."""
         fresh, dial, begun, clock = self._fresh, self._dial, self._begun, time.monotonic
-        socks, error = self._opened(targets)
-        refused: list[tuple[Target, int]] = []
+        failed: list[tuple[Target, int | None]] = []
         last = None
-        for sock, target in zip(socks, targets, strict=False):
+        for sock, target in self._opened(targets, failed):
             started = clock()
             try:
                 code = dial(sock, target)
@@ -110,33 +109,36 @@ class FastLane:
                 if begun is not None:
                     begun(target.host, sock)
             else:
-                refused.append((target, code))
+                failed.append((target, code))
                 self._poller.closing(sock.fileno())
                 sock.close()
         if last is not None:
             self._exhaustion.over(last.host)
         # What is told of comes last: nothing is to stand between two connections.
-        for target, code in refused:
-            self._not_begun(of_one_address(target), code)
-        for target in targets[len(socks) :]:
-            self._not_begun(of_one_address(target), error)
+        for target, reason in failed:
+            self._not_begun(of_one_address(target), reason)
 
-    def _opened(self, targets: list[Target]) -> tuple[list[Socket], int | None]:
-        """Sockets for as many targets as this machine has files for, and the errno that ended it."""
-        add, socks = self._poller.add, []
-        try:
-            for host, _ in targets:
-                sock = open_socket(host)
-                try:
-                    # Of a socket that is not connected yet epoll reports nothing once it is.
-                    add(sock.fileno())
-                except OSError:
+    def _opened(
+        self, targets: list[Target], failed: list[tuple[Target, int | None]]
+    ) -> list[tuple[Socket, Target]]:
+        """Sockets for the targets, as many as this machine has; the others go to `failed`, with the errno."""
+        add, opened = self._poller.add, []
+        for at, target in enumerate(targets):
+            sock = None
+            try:
+                sock = open_socket(target[0])
+                # Of a socket that is not connected yet epoll reports nothing once it is.
+                add(sock.fileno())
+            except OSError as error:
+                if sock is not None:
                     sock.close()
-                    raise
-                socks.append(sock)
-        except OSError as error:
-            return socks, error.errno
-        return socks, None
+                if error.errno in RUN_OUT:  # so that there is none for the rest either
+                    failed += [(each, error.errno) for each in targets[at:]]
+                    break
+                failed.append((target, error.errno))
+            else:
+                opened.append((sock, target))
+        return opened
 
     def read(self, ready: list[tuple[int, int]], now: float) -> list[int]:
         """Read what these descriptors, which were ready at that moment, have; returns those of others."""

@@ -14,8 +14,10 @@ try:
 except ImportError:  # a system without them has no such limit to ask for
     resource = None  # type: ignore[assignment]
 
-# Files that are no connection: the standard ones, outputs, the loop's own, the resolver's.
+# Files that are no connection: the standard ones, outputs, the loop's own, the resolver's. Of few files a
+# quarter must do: whoever finds none left waits.
 RESERVED_FILES = 64
+_SHARE = 4
 
 
 def allowed_connections(wanted: int) -> int:
@@ -29,7 +31,7 @@ def allowed_connections(wanted: int) -> int:
             soft = hard
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, soft - RESERVED_FILES))
+    return max(1, min(wanted, soft - min(RESERVED_FILES, soft // _SHARE)))
 
 
 def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:

@@ -524,9 +524,10 @@ def test_where_there_is_no_limit_nothing_is_lowered(files: Any, monkeypatch: pyt
     assert (allowed_connections(50_000), open_files()) == (50_000, 0)
 
 
-def test_at_least_one_connection_is_always_allowed(files: Any) -> None:
-    files.update(soft=10, hard=10)
-    assert allowed_connections(100) == 1
+@pytest.mark.parametrize(("few", "allowed"), [(1, 1), (10, 8), (64, 48), (255, 192), (300, 236)])
+def test_of_few_files_a_quarter_is_kept_and_the_rest_is_used(files: Any, few: int, allowed: int) -> None:
+    files.update(soft=few, hard=few)
+    assert allowed_connections(1000) == allowed
 
 
 async def test_an_idle_time_is_known_where_the_system_tells(
@@ -548,3 +549,14 @@ async def test_the_default_poller_is_epoll_where_there_is_one(monkeypatch: pytes
     other = default_poller(loop, lambda: None, watch_connect=False)
     assert not isinstance(other, EpollPoller)
     other.close()
+
+
+async def test_what_is_wrong_with_one_address_is_no_matter_of_those_beside_it(
+    poller: Any, imc_fleet: FleetFactory
+) -> None:
+    """They are opened in a row: an address without a socket for it must not end the row."""
+    fleet = imc_fleet(6)
+    targets = [Target(server.host, server.port) for server in fleet]
+    targets[2:2] = [Target("fe80::1%nope"), Target("fe80::2%nope")]
+    seen = {each.target: each.status for each in await seen_by(Scan(targets, poller=poller))}
+    assert Counter(seen.values()) == {Status.SUCCESS: 6, Status.UNREACHABLE: 2}
