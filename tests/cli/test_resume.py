@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -118,6 +119,7 @@ def test_a_full_disk_leaves_a_file_to_go_on_with(
         text=True,
         timeout=20,
         check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert process.returncode == 3
