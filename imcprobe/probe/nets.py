@@ -76,9 +76,7 @@ class Nets:
 
     def ended(self, sock: Socket) -> None:
         """Take note that a connection is closed, or about to be."""
-        net = self._nets.pop(sock, None)
-        if net is not None:
-            self._leave(net)
+        self._leave(self._nets.pop(sock))
 
     def forget(self) -> None:
         """Hold nothing any more."""
