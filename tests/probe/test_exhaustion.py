@@ -310,6 +310,30 @@ async def test_a_scan_that_is_stopped_while_the_network_is_away_ends_and_blames_
     assert not scan.complete
 
 
+def test_only_what_began_before_the_network_was_back_is_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, away = [100.0], [False]
+    monkeypatch.setattr("imcprobe.probe.exhaustion.time.monotonic", lambda: now[0])
+    exhaustion = Exhaustion(lambda address: ":" in address or not away[0], lambda _: None)
+
+    def excused(since: float, host: str = "192.0.2.1", status: Status = Status.IO_TIMEOUT) -> bool:
+        now[0] += 1.0
+        return exhaustion.excuses(Observation(Target(host), host, status), since)
+
+    exhaustion.over("192.0.2.1")
+    exhaustion.over("2001:db8::1")
+    assert not excused(100.0)
+    away[0] = True
+    assert excused(100.0)
+    assert not excused(100.0, status=Status.CONNECTION_REFUSED)
+    assert not excused(100.0, host="2001:db8::1")
+    away[0] = False
+    assert excused(100.0)
+    back = now[0]
+    assert excused(back - 0.1)
+    assert not excused(back)
+    assert not excused(100.0, host="2001:db8::1")
+
+
 def test_whether_there_is_a_way_is_not_judged_by_what_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert has_route("127.0.0.1")
     assert not has_route("255.255.255.255")

@@ -84,8 +84,8 @@ async def test_an_event_without_data_ends_no_connection(imc_server: ServerFactor
             self.watched.append(fd)
             super().add(fd)
 
-        def take(self) -> list[int]:
-            return [*{*super().take(), *self.watched}]
+        def take(self) -> list[tuple[int, int]]:
+            return [*(dict.fromkeys(self.watched, 0) | dict(super().take())).items()]
 
     server = imc_server(fault="delay=50ms")
     targets = [Target("127.0.0.1", server.port)] * 3
