@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # Enough for every greeting seen, and with the head of a bytes object a block that Python keeps at hand;
 # what is longer is read on in the slow lane.
 FIRST_READ = 479
+# Connections that share a moment, as each moment kept is a fifth of what a connection takes: they are begun
+# within a tenth of a millisecond or so.
+_PER_MOMENT = 8
 _SUCCESS = Status.SUCCESS
 _ERROR = getattr(select, "EPOLLERR", 0)
 # An observation's fields, from `status` on: of a refusal to `error`, of a time-out to what is before it.
@@ -98,8 +101,9 @@ class FastLane:
         fresh, dial, begun, clock = self._fresh, self._dial, self._begun, time.monotonic
         failed: list[tuple[Target, int | None]] = []
         last = None
-        for sock, target in self._opened(targets, failed):
-            started = clock()
+        for at, (sock, target) in enumerate(self._opened(targets, failed)):
+            if at % _PER_MOMENT == 0:
+                started = clock()
             try:
                 code = dial(sock, target)
             except OverflowError:
