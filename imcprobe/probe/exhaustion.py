@@ -25,6 +25,8 @@ _SHORT_PAUSE = 0.05
 _LONG_PAUSE = 0.5
 # With no connection left that could end and free something, waiting longer than this is in vain.
 STUCK_LIMIT = 5.0
+# Ports come back by themselves: after a minute in TIME_WAIT.
+PORTS_LIMIT = 65.0
 
 
 class Exhaustion:
@@ -58,7 +60,7 @@ class Exhaustion:
         """How many seconds to wait before a probe's address is tried again; None when it is its own matter.
 
         `busy` when other connections are under way. Raises ImcprobeError when nothing has been possible
-        for STUCK_LIMIT seconds.
+        for STUCK_LIMIT seconds, or PORTS_LIMIT where ports have run out.
         """
         address = probe.address
         if code in _NO_ROUTE:
@@ -120,7 +122,12 @@ class Exhaustion:
             self._stuck_since = None
         elif self._stuck_since is None:
             self._stuck_since = now
-        elif now - self._stuck_since > STUCK_LIMIT:
+        elif code == errno.EADDRNOTAVAIL and now - self._stuck_since > PORTS_LIMIT:
+            raise ImcprobeError(
+                f"no connection can be opened: no port has been left for {PORTS_LIMIT:g} s. "
+                "Widen their range (net.ipv4.ip_local_port_range), or end what holds them."
+            )
+        elif code != errno.EADDRNOTAVAIL and now - self._stuck_since > STUCK_LIMIT:
             raise ImcprobeError(
                 f"no connection can be opened on this machine: {name_of(code)} for {STUCK_LIMIT:g} s. "
                 "Raise its limits (ulimit -n), or end what holds them."

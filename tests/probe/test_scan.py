@@ -259,10 +259,19 @@ async def test_a_kind_of_address_that_this_machine_has_not_holds_nobody_up(imc_s
     assert (seen.status, seen.address) == (Status.SUCCESS, "127.0.0.1")
 
 
-async def test_a_machine_without_a_single_file_left_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imcprobe.probe.exhaustion.STUCK_LIMIT", 0.2)
-    with pytest.raises(ImcprobeError, match="no connection can be opened on this machine: EMFILE"):
-        await seen_by(Scan([Target("127.0.0.1")], dial=failing(errno.EMFILE)))
+@pytest.mark.parametrize(
+    ("code", "limit", "told"),
+    [
+        (errno.EMFILE, "STUCK_LIMIT", r"on this machine: EMFILE for 0\.2 s\. Raise its limits \(ulimit -n\)"),
+        (errno.EADDRNOTAVAIL, "PORTS_LIMIT", r"no port has been left for 0\.2 s\. Widen their range"),
+    ],
+)
+async def test_a_machine_that_has_nothing_left_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, code: int, limit: str, told: str
+) -> None:
+    monkeypatch.setattr(f"imcprobe.probe.exhaustion.{limit}", 0.2)
+    with pytest.raises(ImcprobeError, match=told):
+        await seen_by(Scan([Target("127.0.0.1")], dial=failing(code)))
 
 
 async def test_what_was_waiting_for_this_machine_when_it_was_stopped_leaves_a_scan_incomplete(
