@@ -21,8 +21,9 @@ _NO_ROUTE = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
 _BY_SILENCE = frozenset({Status.CONNECTION_TIMEOUT, Status.IO_TIMEOUT, Status.UNREACHABLE})
 # How long to wait for files, ports or buffers, which connections that end give back.
 _SHORT_PAUSE = 0.05
-# How long to wait for a network.
+# How long to wait for a network, and for one while the other, of IPv4 or IPv6, stands.
 _LONG_PAUSE = 0.5
+AWAY_PAUSE = 2.0
 # With no connection left that could end and free something, waiting longer than this is in vain.
 STUCK_LIMIT = 5.0
 # Ports come back by themselves: after a minute in TIME_WAIT.
@@ -51,6 +52,11 @@ class Exhaustion:
         self._reached[":" in address] = address
         self._stuck_since = None
         self._set_away(address, gone=False)
+
+    @property
+    def stands(self) -> bool:
+        """Whether one of the two networks was reached, and is not away."""
+        return bool(self._reached.keys() - self._away)
 
     def is_away(self, address: str) -> bool:
         """Whether the network of this kind of address was away when it was last looked at."""

@@ -14,7 +14,7 @@ from itertools import takewhile
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
 
-from imcprobe.fingerprint.reply import is_plain_greeting
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_plain_greeting
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.probe.late import of_one_address
 from imcprobe.probe.outcomes import NO_PORT, RUN_OUT, failure
@@ -100,7 +100,7 @@ class FastLane:
         """Connect to targets whose host is a literal address."""
         fresh, dial, begun, clock = self._fresh, self._dial, self._begun, time.monotonic
         failed: list[tuple[Target, int | None]] = []
-        last = None
+        reached: dict[bool, str] = {}  # the two networks come and go each by itself
         for at, (sock, target) in enumerate(self._opened(targets, failed)):
             if at % _PER_MOMENT == 0:
                 started = clock()
@@ -109,15 +109,16 @@ class FastLane:
             except OverflowError:
                 code = NO_PORT
             if code in UNDER_WAY:
-                fresh[sock.fileno()] = (sock, last := target, started)
+                fresh[sock.fileno()] = (sock, target, started)
+                reached[":" in target[0]] = target[0]
                 if begun is not None:
                     begun(target.host, sock)
             else:
                 failed.append((target, code))
                 self._poller.closing(sock.fileno())
                 sock.close()
-        if last is not None:
-            self._exhaustion.over(last.host)
+        for address in reached.values():
+            self._exhaustion.over(address)
         # What is told of comes last: nothing is to stand between two connections.
         for target, reason in failed:
             self._not_begun(of_one_address(target), reason)
@@ -174,9 +175,8 @@ class FastLane:
             if code and not data:
                 self._broken(fd, sock, target, started, code)
                 continue
-            if code or not is_plain_greeting(data):
-                probe = of_one_address(target, started)
-                self._slow.adopt(fd, sock, probe, started, data, broken=code)
+            if code or not is_plain_greeting(data) or len(data) == FIRST_READ:
+                self._look_again(fd, sock, target, started, data, code)
                 continue
             if limit.adaptive:
                 limit.learn(connect_seconds(sock) or now - started)
@@ -186,6 +186,19 @@ class FastLane:
             seen.append(make(Observation, fields))
             leave(fd, sock)
         return others
+
+    def _look_again(
+        self, fd: int, sock: Socket, target: Target, started: float, data: bytes, code: int
+    ) -> None:
+        """Hand over a connection with all that has come, an errno that was told behind it included."""
+        if len(data) == FIRST_READ:
+            try:
+                data += sock.recv(MAX_REPLY_BYTES)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                code = error.errno or 0
+        self._slow.adopt(fd, sock, of_one_address(target, started), started, data, broken=code)
 
     def _broken(self, fd: int, sock: Socket, target: Target, started: float, code: int | None) -> None:
         seen = failure(target, target.host, code)

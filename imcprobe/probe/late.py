@@ -35,9 +35,9 @@ class Probe:
 
     `at` is the address whose turn it is. By the monotonic clock, and None before its first connection,
     are `began`, from which its deadline counts, and `since`, from which this try's connect limit does;
-    `left` is when the address before this one was. `failed` is what to tell of this try should its other
-    addresses fail too, `before` of the tries before it. `doubted` is set once the system's word that there
-    is no way to it was not believed.
+    `left` is when the address before this one was given up. `failed` is what to tell of this try should
+    its other addresses fail too, `before` of the tries before it. `doubted` is set once the system's word
+    that there is no way to it was not believed.
     """
 
     target: Target
@@ -115,11 +115,9 @@ class Probe:
         return seen._replace(attempts=self.attempts) if seen.attempts != self.attempts else seen
 
     def last_word(self) -> Observation | None:
-        """What to tell of a target whose time has run out while it waited."""
-        if self.since is None:  # this try has not begun
-            self.attempts -= 1
+        """What to tell of a target whose time has run out while it waited, perhaps for a try not begun."""
         seen = self.failed or self.before
-        return seen and self.outcome(seen)
+        return seen and self.outcome(seen)._replace(attempts=self.attempts - (self.since is None))
 
 
 def of_one_address(target: Target, started: float | None = None) -> Probe:
@@ -131,8 +129,8 @@ def of_one_address(target: Target, started: float | None = None) -> Probe:
 class Late:
     """A connection in the slow lane; times are of the monotonic clock, `due` its next moment.
 
-    `started` is when its try began, `connect_by` when this address is given up, `broken` the errno that is
-    told behind the last byte.
+    `started` is when its try began, from which the connect limit counts, `dialled` when this connection
+    did, `connect_by` when this address is given up, `broken` the errno that is told behind the last byte.
     """
 
     sock: Socket
@@ -143,6 +141,7 @@ class Late:
     connected_at: float | None = None
     watched: bool = False
     broken: int = 0
+    dialled: float = 0.0
     reader: ReplyReader = field(default_factory=ReplyReader)
 
     def seen(self, status: Status, error: str | None, *, greeted: bool) -> Observation:
@@ -174,7 +173,7 @@ class Late:
         return f"after {round(moment - self.started, 1):g} s"
 
     def _since(self, moment: float | None) -> float | None:
-        return None if moment is None else (moment - self.started) * 1000
+        return None if moment is None else (moment - self.dialled) * 1000
 
 
 def judge(code: int) -> tuple[Status, str | None]:

@@ -148,6 +148,10 @@ class Scan:
                 self._held.clear()
             if self._exhausted or not self._sort_out(found):
                 break
+        if not self._held and not self._exhausted:
+            # One ahead: that there is no more is known at once, not when a rate lets the next one begin.
+            self._held += islice(self._targets, 1)
+            self._exhausted = not self._held
         return found
 
     def _sort_out(self, found: list[Target]) -> bool:
@@ -165,6 +169,9 @@ class Scan:
     async def _resolve(self, target: Target, answer: Answer) -> None:
         try:
             found = await self._resolver.wait(answer)
+        except asyncio.CancelledError:
+            self._cut_short = True
+            raise
         except (OSError, ValueError) as error:
             words = getattr(error, "strerror", None) or str(error) or "no answer from the resolver in time"
             self._report(target, None, Status.RESOLUTION_ERROR, words)

@@ -22,8 +22,8 @@ from imcprobe.probe.sockets import (
     Socket,
     connect,
     connect_seconds,
+    connected_for,
     has_ended,
-    idle_seconds,
     is_connected,
     swallow,
 )
@@ -102,7 +102,7 @@ class SlowLane:
             raise
         now = time.monotonic()
         probe.connected(now)
-        late = Late(sock, probe, probe.since or now, now)
+        late = Late(sock, probe, probe.since or now, now, dialled=now)
         self._lates[sock.fileno()] = late
         late.connect_by = now + max(self._connect_due(late) - now, 0.0) / (probe.others + 1)
         # The moment of connection may go by unseen: it is looked for when the greeting could be late.
@@ -113,8 +113,8 @@ class SlowLane:
         self, fd: int, sock: Socket, probe: Probe, started: float, data: bytes, *, broken: int = 0
     ) -> None:
         """Take over a connection that said something other than a plain greeting, or ended."""
-        # When it was connected is not known; that it was no earlier than this keeps the limit a limit.
-        late = Late(sock, probe, started, started, connected_at=started, broken=broken)
+        late = Late(sock, probe, started, started, dialled=started, broken=broken)
+        late.connected_at = _connected_at(late)
         self._lates[fd] = late
         if not data:
             self._closed(late)
@@ -124,7 +124,7 @@ class SlowLane:
 
     def overdue(self, fd: int, sock: Socket, probe: Probe, started: float, now: float) -> None:
         """Take over a connection on which nothing came within the first limit."""
-        late = Late(sock, probe, started, started)
+        late = Late(sock, probe, started, started, dialled=started)
         self._lates[fd] = late
         self._overdue(late, now)
 
@@ -200,8 +200,8 @@ class SlowLane:
     def _note_connected(self, late: Late) -> None:
         if late.connected_at is not None:
             return
-        if late.reader.data:  # some time ago: that it was no earlier than this keeps the limit a limit
-            late.connected_at = late.started
+        if late.reader.data:  # some time ago
+            late.connected_at = _connected_at(late)
         elif is_connected(late.sock):
             late.connected_at = time.monotonic()
             late.watched = self._options.watch_connect
@@ -262,7 +262,7 @@ class SlowLane:
 
     def _overdue(self, late: Late, now: float) -> None:
         if late.connected_at is None and is_connected(late.sock):
-            late.connected_at = max(late.started, now - idle_seconds(late.sock))
+            late.connected_at = _connected_at(late)
         if late.connected_at is not None:
             self._extend(late, now, late.greeting_due(self._options), Status.IO_TIMEOUT)
         elif now < late.connect_by:
@@ -283,7 +283,14 @@ class SlowLane:
         del self._lates[fd]
         if self._options.ehlo:
             swallow(late.sock, len(late.reader.data) or 1)
+            late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)  # or no answer to QUIT is seen
         polite = greeted and status is not Status.PROTOCOL_ERROR and late.reader.reply.code != _NOT_AVAILABLE
         seen = late.seen(status, error, greeted=greeted)
         late.reader = ReplyReader()  # the heap may hold this for a while, and need not hold its bytes
         self._finish(fd, late.sock, late.probe, seen, polite=polite)
+
+
+def _connected_at(late: Late) -> float:
+    """When a connection was made: where that is not known, no earlier than it was begun."""
+    ago = connected_for(late.sock)
+    return late.dialled if ago is None else max(late.dialled, time.monotonic() - ago)

@@ -28,10 +28,10 @@ dial: Dial = Socket.connect_ex
 """The way out, to be replaced in tests."""
 # Where no packet goes by the mere opening of a socket (RFC 863, discard).
 _NOWHERE = 9
-# struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the thirteenth is tcpi_last_ack_recv
-# (in milliseconds) and the sixteenth tcpi_rtt (in microseconds).
+# struct tcp_info of Linux: eight bytes, then 32-bit fields, of which the tenth is tcpi_last_data_sent (in
+# milliseconds; from the handshake on, until something is sent) and the sixteenth tcpi_rtt (in microseconds).
 _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "linux" else None
-_LAST_ACK_AT = 56
+_LAST_SENT_AT = 44
 _RTT_AT = 68
 _FIELD = struct.Struct("=I")
 # TCP_SYN_SENT and TCP_CLOSE of Linux (include/net/tcp_states.h).
@@ -146,12 +146,9 @@ def has_ended(sock: Socket) -> bool:
     return bool(now.poll(0))
 
 
-def idle_seconds(sock: Socket) -> float:
-    """How long ago the peer was last heard; 0 where the system does not say.
-
-    Of a connection on which no byte came yet, that is the moment at which it was made.
-    """
-    return _tcp_info(sock, _LAST_ACK_AT) / 1000
+def connected_for(sock: Socket) -> float | None:
+    """How long ago a connection was made that has sent nothing yet; None where the system does not say."""
+    return None if _TCP_INFO is None else _tcp_info(sock, _LAST_SENT_AT) / 1000
 
 
 def connect_seconds(sock: Socket) -> float | None:

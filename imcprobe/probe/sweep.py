@@ -11,13 +11,14 @@ of our own delay.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from imcprobe.probe.alarm import Alarm
+from imcprobe.probe.exhaustion import AWAY_PAUSE, Exhaustion
 from imcprobe.probe.fastlane import FastLane
 from imcprobe.probe.goodbye import Goodbyes
 from imcprobe.probe.intake import Intake
-from imcprobe.probe.late import Greeted, Probe, of_one_address
+from imcprobe.probe.late import Probe, of_one_address
 from imcprobe.probe.outcomes import failure
 from imcprobe.probe.pace import ConnectLimit
 from imcprobe.probe.poller import MAX_EVENTS
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from imcprobe.model import Observation, Target
-    from imcprobe.probe.exhaustion import Exhaustion
+    from imcprobe.model import Observation
     from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.outside import Outside
     from imcprobe.probe.poller import Poller
     from imcprobe.probe.sockets import Dial, Socket
 
@@ -38,26 +39,6 @@ if TYPE_CHECKING:
 MAX_STARTS = 128
 # How often a turn drains and starts before the loop has its turn again.
 _ROUNDS = 4
-
-
-class Outside(Protocol):
-    """What a sweep works for: where targets come from, and who is told of what."""
-
-    def supply(self, count: int) -> list[Target]:
-        """Return targets whose host is a literal address, `count` at the most, none when there is none."""
-        ...
-
-    def converse(self, greeted: Greeted) -> None:
-        """Take a connection whose greeting is unread; the sweep's `release` is called at its end."""
-        ...
-
-    def turned(self) -> None:
-        """Take note that a turn has been taken."""
-        ...
-
-    def failed(self, error: Exception) -> None:
-        """Take an exception that nothing here expects: a bug, or the supply's own."""
-        ...
 
 
 class Sweep:
@@ -238,9 +219,9 @@ class Sweep:
         pause = self._exhaustion.pause(code, probe, busy=self.in_flight > 0)
         if pause is not None:
             if self._exhaustion.is_away(probe.address):
-                probe.wait_for_network()
-            self._intake.put(probe)
-            self._intake.pause(time.monotonic() + pause)
+                self._wait_for_network(probe, code, pause)
+            else:
+                self._wait(probe, pause)
             return
         seen = failure(probe.target, probe.address, code)
         if probe.others:
@@ -248,8 +229,25 @@ class Sweep:
         else:
             self._end(probe, seen)
 
+    def _wait(self, probe: Probe, pause: float) -> None:
+        """Begin nothing for so many seconds, and this first of all then."""
+        self._intake.put(probe)
+        self._intake.pause(time.monotonic() + pause)
+
+    def _wait_for_network(self, probe: Probe, code: int | None, pause: float) -> None:
+        """Try an address of a network that stands, or this one again later: nobody else is to wait for it."""
+        if not all(map(self._exhaustion.is_away, probe.addresses[probe.at + 1 :])):
+            probe.next_address(failure(probe.target, probe.address, code))
+            self.add(probe)
+            return
+        probe.wait_for_network()
+        if self._exhaustion.stands:
+            self._intake.put(probe, time.monotonic() + AWAY_PAUSE)
+        else:
+            self._wait(probe, pause)
+
     def _next_address(self, probe: Probe, seen: Observation) -> None:
-        if not self._is_blameless(probe, seen):
+        if not self._begun_anew(probe, seen):
             probe.next_address(seen)
             self.add(probe)
 
@@ -260,17 +258,18 @@ class Sweep:
 
     def _end(self, probe: Probe, seen: Observation) -> None:
         """Tell of a probe that is through with its addresses, unless it is to begin anew."""
-        if self._is_blameless(probe, seen):
+        if self._begun_anew(probe, seen):
             return
-        due = None if self._intake.is_over else probe.due_again(seen, self._options)
-        if due is None:
+        due = probe.due_again(seen, self._options)
+        if due is None or self._intake.is_over:
+            self._intake.cut_short |= due is not None
             self._seen.append(probe.outcome(seen))
         else:
             probe.next_attempt(seen)
             self._intake.put(probe, due)
 
-    def _is_blameless(self, probe: Probe, seen: Observation) -> bool:
-        """Whether it was the network that was away, not the target; the probe begins anew then."""
+    def _begun_anew(self, probe: Probe, seen: Observation) -> bool:
+        """Whether a probe begins anew: it was the network that was away, not the target."""
         if probe.since is None or not self._exhaustion.excuses(seen, probe.since):
             return False
         probe.start_over()

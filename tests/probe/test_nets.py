@@ -219,12 +219,12 @@ async def test_what_is_held_is_bounded_and_given_up_by_a_stop(
     scan = Scan(supply(), options, poller=poller, dial=wire.dial)
     running = asyncio.ensure_future(anext(scan.batches(), None))
     await until(lambda: scan._sweep and len(scan._sweep._intake) == 5)
-    assert len(pulled) == 6
+    assert len(pulled) == 7  # one under way, five held, and one ahead
     scan.stop()
     batch = await asyncio.wait_for(running, 2)
     assert batch is not None
     assert len(batch) == 1
-    assert len(pulled) == 6
+    assert len(pulled) == 7  # one under way, five held, and one ahead
     assert not scan.complete
 
 

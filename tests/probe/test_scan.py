@@ -19,12 +19,13 @@ import pytest
 from imcprobe.errors import ImcprobeError
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe import limits
+from imcprobe.probe.fastlane import FIRST_READ
 from imcprobe.probe.limits import RESERVED_FILES, allowed_connections, open_files
 from imcprobe.probe.options import MAX_ADDRESSES, ProbeOptions
 from imcprobe.probe.poller import EpollPoller, default_poller
 from imcprobe.probe.resolve import MAX_LOOKUPS, Resolver, system_lookup
 from imcprobe.probe.scan import MAX_UNDELIVERED, STOP_GRACE, Scan
-from imcprobe.probe.sockets import Dial, Socket, dial, idle_seconds, is_literal
+from imcprobe.probe.sockets import Dial, Socket, connected_for, dial, is_connected, is_literal
 from imcprobe.testing import Fault
 
 if TYPE_CHECKING:
@@ -539,14 +540,19 @@ def test_of_few_files_a_quarter_is_kept_and_the_rest_is_used(files: Any, few: in
     assert allowed_connections(1000) == allowed
 
 
-async def test_an_idle_time_is_known_where_the_system_tells(
+async def test_the_age_of_a_connection_is_known_where_the_system_tells(
     imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = imc_server()
     with socket.create_connection((server.host, server.port)) as sock:
-        assert 0 <= idle_seconds(sock) < 5
-        monkeypatch.delattr(socket, "TCP_INFO")
-        assert idle_seconds(sock) == 0
+        ago = connected_for(sock)
+        assert ago is not None
+        assert 0 <= ago < 5
+        monkeypatch.setattr("imcprobe.probe.sockets._TCP_INFO", None)
+        assert connected_for(sock) is None
+        assert is_connected(sock)
+    with socket.socket() as sock:
+        assert not is_connected(sock)
 
 
 async def test_the_default_poller_is_epoll_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -569,3 +575,136 @@ async def test_what_is_wrong_with_one_address_is_no_matter_of_those_beside_it(
     targets[2:2] = [Target("fe80::1%nope"), Target("fe80::2%nope")]
     seen = {each.target: each.status for each in await seen_by(Scan(targets, poller=poller))}
     assert Counter(seen.values()) == {Status.SUCCESS: 6, Status.UNREACHABLE: 2}
+
+
+async def test_the_last_target_is_known_to_be_the_last_whatever_the_rate(imc_server: ServerFactory) -> None:
+    target = Target("127.0.0.1", imc_server().port)
+    began = time.monotonic()
+    assert len(await seen_by(Scan([target], ProbeOptions(rate=0.1)))) == 1
+    assert time.monotonic() - began < 5
+
+
+async def test_a_retry_that_a_stop_kept_from_being_made_leaves_a_scan_incomplete(
+    imc_server: ServerFactory,
+) -> None:
+    silent = imc_server(fault="silence")
+    scan = Scan([Target("127.0.0.1", silent.port)], ProbeOptions(greeting_timeout=0.4, retries=3))
+    asyncio.get_running_loop().call_later(0.1, scan.stop)
+    (seen,) = await seen_by(scan)
+    assert (seen.status, seen.attempts) == (Status.IO_TIMEOUT, 1)
+    assert not scan.complete
+
+
+@pytest.mark.parametrize("options", [{}, {"ehlo": True}, {"watch_connect": True}], ids=str)
+async def test_a_greeting_in_pieces_has_all_its_time_from_the_connection_on(
+    poller: Any, deaf: str, imc_server: ServerFactory, options: dict[str, Any]
+) -> None:
+    """The time that went to an address before it is not its own."""
+    port = int(deaf.rpartition(":")[2])
+
+    def two_hosts(sock: Socket, place: tuple[str, int]) -> int:
+        return dial(sock, ("127.0.0.1", port if place[0] == "192.0.2.1" else server.port))
+
+    async def in_two(line: Line, data: bytes) -> None:
+        await line.send(data[:9])
+        await asyncio.sleep(0.3)
+        await line.send(data[9:])
+
+    server = imc_server(fault=Fault(in_two))
+    limits = ProbeOptions(connect_timeout=2.4, greeting_timeout=1.0, **options)
+    scan = Scan(
+        [Target("mx.example.com")],
+        limits,
+        poller=poller,
+        lookup=lambda _host, _version: ["192.0.2.1", "192.0.2.2"],
+        dial=two_hosts,
+    )
+    (seen,) = await seen_by(scan)
+    assert (seen.status, seen.address) == (Status.SUCCESS, "192.0.2.2")
+    assert seen.times.greeting_ms is not None
+    assert seen.times.greeting_ms < 1000
+    if seen.times.connect_ms is not None:
+        assert seen.times.connect_ms < 500
+
+
+async def test_bytes_behind_a_greeting_are_kept_whatever_its_length(
+    poller: Any, imc_server: ServerFactory
+) -> None:
+    for length in (FIRST_READ - 1, FIRST_READ, FIRST_READ + 1):
+        greeting = b"220 ".ljust(length - 2, b"x") + b"\r\n"
+        server = imc_server(greeting + b"250 early\r\n")
+        (seen,) = await seen_by(Scan([Target("127.0.0.1", server.port)], poller=poller))
+        assert seen.greeting == greeting + b"250 early\r\n"
+
+
+async def test_a_refusal_in_pieces_is_left_politely_and_at_once(
+    poller: Any, imc_server: ServerFactory
+) -> None:
+    server = imc_server(b"554 5.7.1 No SMTP service here\r\n", fault="split=9")
+    began = time.monotonic()
+    (seen,) = await seen_by(Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True), poller=poller))
+    assert seen.status is Status.APPLICATION_ERROR
+    assert time.monotonic() - began < 1.2  # less than a goodbye that is not answered
+    imc_server.settle(1)
+    assert server.received == [b"QUIT\r\n"]
+
+
+class Outage:
+    """IPv6 that was there for its first connection, and then no more."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.lost = False
+
+    def dial(self, sock: Socket, place: tuple[str, int]) -> int:
+        if ":" not in place[0]:
+            return dial(sock, ("127.0.0.1", self._port))
+        if self.lost:
+            return errno.ENETUNREACH
+        self.lost = True
+        return errno.EINPROGRESS
+
+    def has_route(self, address: str) -> bool:
+        return ":" not in address or not self.lost
+
+
+async def test_ipv6_that_went_away_holds_no_name_up_that_has_ipv4(imc_server: ServerFactory) -> None:
+    outage = Outage(imc_server().port)
+    names = [Target(f"mx{number}.example.com") for number in range(20)]
+    scan = Scan(
+        [Target("2001:db8::1"), *names],
+        ProbeOptions(connect_timeout=0.3),
+        lookup=lambda _host, _version: ["2001:db8::2", "127.0.0.2"],
+        dial=outage.dial,
+        has_route=outage.has_route,
+    )
+    seen: list[Observation] = []
+    async with asyncio.timeout(10):
+        async for batch in scan.batches():
+            seen += [each for each in batch if each.target in names]
+            if len(seen) >= len(names):
+                break
+    assert [(each.status, each.address) for each in seen] == [(Status.SUCCESS, "127.0.0.2")] * len(names)
+
+
+@pytest.mark.parametrize("concurrency", [1, 5, 500])
+async def test_ipv6_that_went_away_holds_no_target_of_ipv4_up_and_is_not_blamed(
+    imc_server: ServerFactory, concurrency: int
+) -> None:
+    outage = Outage(imc_server().port)
+    mixed = [Target(f"127.0.0.{number}") for number in range(1, 101)]
+    mixed[1::2] = [Target(f"2001:db8::{number:x}") for number in range(1, 51)]
+    scan = Scan(
+        mixed,
+        ProbeOptions(connect_timeout=0.3, concurrency=concurrency),
+        dial=outage.dial,
+        has_route=outage.has_route,
+    )
+    seen: list[Observation] = []
+    async with asyncio.timeout(10):
+        async for batch in scan.batches():
+            assert all(each.status is not Status.UNREACHABLE for each in batch)
+            seen += [each for each in batch if ":" not in each.target.host]
+            if len(seen) >= 50:
+                break
+    assert [each.status for each in seen] == [Status.SUCCESS] * 50
