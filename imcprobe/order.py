@@ -15,7 +15,7 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import UsageError
-from imcprobe.safetext import quoted
+from imcprobe.safetext import LONGEST_QUOTE, clip, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +47,9 @@ class Order:
 
     def __post_init__(self) -> None:
         if self.seed is not None and not self.shuffle:
-            raise UsageError(f"--seed {self.seed} is for a random order. Add --shuffle.")
+            raise UsageError("--seed is for a random order. Add --shuffle.")
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
-            raise UsageError(f"--seed {self.seed}: it must be 0 to {MAX_SEED}.")
+            raise UsageError(f"--seed {clip(str(self.seed), LONGEST_QUOTE)}: it must be 0 to {MAX_SEED}.")
         part, parts = self._part
         if parts < 1:
             raise UsageError(f"--shard {part}/{parts}: the second number must be 1 or more.")

@@ -201,7 +201,7 @@ def test_what_is_no_shard_is_named() -> None:
         (False, None, (0, 3), "--shard 0/3: the first number must be 1 to 3."),
         (False, None, (2, 1), "--shard 2/1: the first number must be 1 to 1."),
         (False, None, (1, 0), "--shard 1/0: the second number must be 1 or more."),
-        (False, 5, None, "--seed 5 is for a random order. Add --shuffle."),
+        (False, 5, None, "--seed is for a random order. Add --shuffle."),
         (True, -1, None, "--seed -1: it must be 0 to 9223372036854775807."),
         (True, 2**63, None, "--seed 9223372036854775808: it must be 0 to 9223372036854775807."),
     ],

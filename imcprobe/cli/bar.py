@@ -31,8 +31,9 @@ def progress_line(
     ahead = clock((total - done) / pace) if pace > 0 else "-:--"
     bar, rest = ("#" if plain else "━") * full, ("-" if plain else "─") * (_CELLS - full)
     counts = f"{done:,}/{total:,}  {100 * share:.0f} %  {pace:,.0f} hosts/s  ETA {ahead}  {told}"
-    line = clip(f"{_TITLE}{bar}{rest} {counts}", width)
-    if not colour or not bar:
+    whole = f"{_TITLE}{bar}{rest} {counts}"
+    line = whole.replace("\xb7", "|")[:width] if plain else clip(whole, width) if width > 0 else ""
+    if not colour or not bar or len(line) <= len(_TITLE):
         return line
     return f"{_TITLE}{_GREEN}{line[len(_TITLE) : len(_TITLE) + full]}{_PLAIN}{line[len(_TITLE) + full :]}"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
-from imcprobe.outputs.formats import ENDINGS, FORMATS
+from imcprobe.outputs.formats import ENDINGS, FORMATS, JsonLines
 from imcprobe.safetext import quoted, safe
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class _File:
     path: str
     format: Format
     stream: TextIO
-    made: bool
+    made: bool = False
     resumed: bool = False
+    begun: bool = False
     broken: bool = False
 
 
@@ -46,11 +47,18 @@ class OutputFiles:
     """All files of a run. What cannot be written raises OutputError, and is left alone from then on."""
 
     def __init__(
-        self, paths: Iterable[str], *, force: bool, only: str | None, earlier: Earlier | None = None
+        self,
+        paths: Iterable[str],
+        *,
+        force: bool,
+        only: str | None,
+        earlier: Earlier | None = None,
+        resumable: bool = False,
     ) -> None:
         """Open all. Raises UsageError for unknown endings and words, and for files that exist.
 
-        The file of an `earlier` scan is continued, and the others replaced. When one cannot be had, the
+        The file of an `earlier` scan is continued, and the others replaced; `resumable` ones that exist
+        could be. When one cannot be had, the
         others are as they were before: nothing is emptied, nothing left behind.
         """
         self.only = _parse_only(only)
@@ -61,23 +69,28 @@ class OutputFiles:
         _check_apart(path for path, _ in wanted)
         try:
             for path, form in wanted:
-                self._files.append(_opened(path, form, force=force or earlier is not None))
-                lock(self._files[-1].stream.fileno(), path)
+                replaces = force or earlier is not None
+                self._files.append(_opened(path, form, force=replaces, resumable=resumable))
             if earlier is not None:
                 self._files.insert(0, _continued(earlier))
                 self._held = earlier.count
         except BaseException:
             self.close()
-            for file in self._files:
-                if file.made:
-                    Path(file.path).unlink()
             raise
-        for file in self._files:
-            with contextlib.suppress(OSError):  # a device: there is nothing to empty
-                file.stream.truncate(earlier.end if file.resumed and earlier else 0)
+        self._end_of_earlier = 0 if earlier is None else earlier.end
 
     def start(self, head: Head) -> None:
+        """Empty all but the one that is continued, and write their beginnings."""
+        for file in self._files:
+            if not file.resumed:
+                _cut(file, 0)
         self._write_each(lambda file: "" if file.resumed else file.format.start(head))
+
+    def go_on(self) -> None:
+        """Cut the old end of the file that is continued: until then it stays as it is."""
+        for file in self._files:
+            if file.resumed:
+                _cut(file, self._end_of_earlier)
 
     def add(self, results: list[Result], *, earlier: bool = False) -> None:
         """Write the results that the files are to hold, in one piece a file; `earlier` ones are in one."""
@@ -94,12 +107,14 @@ class OutputFiles:
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         """Write the ends; returns what was written, in words, empty without files."""
         try:
-            self._write_each(lambda file: file.format.end(tally, seconds, complete=complete))
+            self._write_each(
+                lambda file: file.format.end(tally, seconds, complete=complete) if file.begun else ""
+            )
         finally:
             self.close()
         state = "complete" if complete else "incomplete"
         records = f"{self._held:,} record{'' if self._held == 1 else 's'}"
-        first, *others = [safe(file.path) for file in self._files] or [""]
+        first, *others = [safe(file.path) for file in self._files if file.begun] or [""]
         return first and ", ".join([f"{first} ({records}, {state})", *others])
 
     def _write_each(self, text_of: Callable[[_File], str]) -> None:
@@ -116,10 +131,16 @@ class OutputFiles:
             raise failures[0]
 
     def close(self) -> None:
-        """Close all; what is left to write of a file that is full has been complained of already."""
+        """Close all, and leave nothing behind that was not begun.
+
+        What is left to write of a file that is full has been complained of already.
+        """
         for file in self._files:
             with contextlib.suppress(OSError):
                 file.stream.close()
+            if file.made and not file.begun:
+                with contextlib.suppress(OSError):
+                    Path(file.path).unlink()
 
 
 def read_bytes(path: str) -> bytes:
@@ -148,31 +169,57 @@ def _format_of(path: str) -> Format:
     return FORMATS[ENDINGS[ending]]()
 
 
-def _opened(path: str, form: Format, *, force: bool) -> _File:
+def _opened(path: str, form: Format, *, force: bool, resumable: bool) -> _File:
+    """A file that nobody else writes. Raises UsageError, OutputError."""
+    file = _made(path, form)
+    if file is None:
+        if not force and not Path(path).is_dir():
+            resume = "--resume continues it, " if resumable and isinstance(form, JsonLines) else ""
+            raise UsageError(f"{safe(path)} exists. {resume}--force replaces it.")
+        file = _File(path, form, _written_over(path))
+    try:
+        lock(file.stream.fileno(), path)
+    except UsageError:
+        file.stream.close()  # whoever holds it goes on with it, whoever made it
+        raise
+    return file
+
+
+def _made(path: str, form: Format) -> _File | None:
+    """A new file, None where there is one already."""
     try:
         return _File(path, form, Path(path).open("x", encoding="utf-8", newline=""), made=True)
     except FileExistsError:
-        if not force and not Path(path).is_dir():
-            resume = "--resume continues it, " if Path(path).suffix.lower() == ".jsonl" else ""
-            raise UsageError(f"{safe(path)} exists. {resume}--force replaces it.") from None
+        return None
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def _written_over(path: str) -> TextIO:
+    """A file to write to that is not emptied yet: perhaps another one cannot be had, and there is no run."""
     try:
-        # Not emptied yet: perhaps another file cannot be had, and there is no run.
-        stream = open(os.open(path, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115
+        return open(os.open(path, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8", newline="")  # noqa: PTH123
     except OSError as error:
         raise _unwritable(path, error) from error
-    return _File(path, form, stream, made=False)
 
 
 def _continued(earlier: Earlier) -> _File:
-    """The file of an earlier scan, to be written from behind its last whole record on."""
-    try:
-        stream = open(os.open(earlier.path, os.O_WRONLY), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115
-        os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
-    except OSError as error:
-        raise _unwritable(earlier.path, error) from error
-    return _File(earlier.path, FORMATS["jsonl"](), stream, made=False, resumed=True)
+    """The file of an earlier scan, to be written from behind its last whole record on.
+
+    Raises UsageError when it is another file by now, OutputError when it cannot be written.
+    """
+    stream = _written_over(earlier.path)
+    if not os.path.sameopenfile(stream.fileno(), earlier.descriptor):
+        stream.close()
+        raise UsageError(f"--resume {safe(earlier.path)}: somebody has replaced it. Start again.")
+    os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
+    return _File(earlier.path, FORMATS["jsonl"](), stream, resumed=True)
+
+
+def _cut(file: _File, size: int) -> None:
+    file.begun = True
+    with contextlib.suppress(OSError):  # a device: there is nothing to empty
+        file.stream.truncate(size)
 
 
 def is_same_file(path: str, other: str) -> bool:

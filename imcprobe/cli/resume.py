@@ -30,7 +30,7 @@ _BATCH = 512
 
 
 class Earlier:
-    """A scan that was left incomplete; its file is held open, and locked, until `close`.
+    """A scan to go on with, mostly one that was left incomplete; its file is held open, and locked.
 
     `order` is the one that it had. After `survey`, `done` has the indices of its targets, `bad` the lines
     that it has passed over, `end` is where to go on writing, `seconds` how long it took as far as is known.
@@ -50,10 +50,11 @@ class Earlier:
             raise
         self.done = Done(0)
         self.bad: Counter[str] = Counter()
+        self.end = 0
 
     @property
-    def end(self) -> int:
-        return self._unfinished.end
+    def descriptor(self) -> int:
+        return self._stream.fileno()
 
     @property
     def seconds(self) -> float:
@@ -75,7 +76,7 @@ class Earlier:
             ("--seed", wanted.seed, self.order.seed),
             ("--shard", wanted.shard, self.order.shard),
         ):
-            if asked not in (None, False, had):
+            if asked is not None and asked is not False and asked != had:
                 raise UsageError(
                     f"--resume {self._name}: that scan had another {option}. Leave it away: it is repeated."
                 )
@@ -94,6 +95,7 @@ class Earlier:
                 what = "repeats a target" if index is not None else "has a target that is not in this scan"
                 raise InputError(f"--resume {self._name} line {number} {what}. Start anew with --force.")
             self.done.add(index)
+        self.end = self._unfinished.end
 
     def left_of(self, bad: tuple[BadLine, ...]) -> tuple[BadLine, ...]:
         """Those of the lines that were passed over which are not in its file yet."""
@@ -133,6 +135,8 @@ class Earlier:
 
 def _opened(path: str) -> BinaryIO:
     try:
+        if not Path(path).is_file() and Path(path).exists():
+            raise InputError(f"--resume {safe(path)} is no file. Give the .jsonl of one scan.")
         return Path(path).open("r+b")
     except OSError as error:
         raise InputError(f"--resume {safe(path)} cannot be read and written: {reason_of(error)}.") from error

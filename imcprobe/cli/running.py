@@ -76,7 +76,10 @@ class Run:
     @property
     def total(self) -> int:
         """How many records there will be."""
-        return self.order.size(len(self.targets)) + len(self.bad)
+        bad = len(self.bad)
+        if self.earlier is not None:  # its list may have been mended since
+            bad = self.earlier.bad.total() + len(self.earlier.left_of(self.bad))
+        return self.order.size(len(self.targets)) + bad
 
     @property
     def left(self) -> int:
@@ -163,8 +166,11 @@ class _Runner:
         run.files.start(head)
         run.terminal.out(run.format.start(head))
         bad = run.bad
+        run.terminal.begin(head.targets)
         if run.earlier is not None:
-            await self._repeat(run.earlier)
+            if not await self._repeat(run.earlier):
+                return  # nothing is probed, and its file stays as it was
+            run.files.go_on()
             bad = run.earlier.left_of(bad)
         run.terminal.begin(head.targets, done=self._tally.targets)
         self._add([_invalid(each.text, each.message) for each in bad])
@@ -174,13 +180,14 @@ class _Runner:
                 if run.terminal.gone:
                     break
 
-    async def _repeat(self, earlier: Earlier) -> None:
+    async def _repeat(self, earlier: Earlier) -> bool:
         """Tell again of what an earlier scan has seen: its own file alone has that already."""
         for batch in earlier.batches():
             self._add([conclude(seen) for seen in batch], earlier=True)
             await asyncio.sleep(0)  # for signals and progress
             if self._signal or self._run.terminal.gone:
-                break
+                return False
+        return True
 
     async def _tick(self) -> None:
         """Show progress also while nobody answers."""

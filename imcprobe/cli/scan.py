@@ -11,7 +11,7 @@ import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
+from imcprobe.cli.files import ONLY, OutputFiles, is_same_file, read_bytes, shown_path
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
@@ -105,6 +105,9 @@ def scan(
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
+    for path in output or []:
+        if any(is_same_file(path, each) for each in [*(input_file or []), *(exclude_file or [])]):
+            raise UsageError(f"-o {safe(path)} is a list that is read. Give another name.")
     if resume is not None and (force or only is not None):
         raise UsageError("--resume goes on with a file of every target. Leave --force and --only away.")
     with Terminal(quiet=quiet, no_color=no_color) as terminal, _earlier(resume) as earlier:
@@ -122,7 +125,9 @@ def scan(
                 targets=wanted,
                 options=probing,
                 terminal=terminal,
-                files=OutputFiles(output or [], force=force, only=only, earlier=earlier),
+                files=OutputFiles(
+                    output or [], force=force, only=only, earlier=earlier, resumable=only is None
+                ),
                 verdict=verdict,
                 format=FORMATS[name](),
                 order=order,

@@ -1,6 +1,6 @@
 """The two streams of a command: data on stdout, everything else on stderr, and the progress in between.
 
-Nothing here trusts what it is given: remarks go through the sanitiser, and Rich prints text, never markup.
+Nothing here trusts what it is given: remarks go through the sanitiser.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ _IN_LINES = tuple(column.of for column in COLUMNS if column.line)
 
 
 class Format(ABC):
-    """A file's text, piece by piece: `start`, a `row` for each result, `end`; here nothing but rows."""
+    """A file's text, piece by piece: `start`, `rows` as results come (a `row` for each), `end`."""
 
     def start(self, _head: Head) -> str:
         return ""

@@ -1,4 +1,4 @@
-"""A timer of the loop that always stands at the earliest moment somebody waits for."""
+"""A timer of the loop that stands at the earliest moment that was asked for."""
 
 from __future__ import annotations
 

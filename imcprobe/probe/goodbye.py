@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imcprobe.probe.sockets import Socket
 
 _QUIT = b"QUIT\r\n"
-# More than any 221; what is longer is closed over all the same.
+# More than any 221, in a block that Python keeps at hand; what is longer is closed over all the same.
 _READ = 479
 
 

@@ -31,7 +31,7 @@ class ProbeOptions:
     or 6. `watch_connect` measures the connect time, at the cost of one more event a target.
     `rate` bounds new connections per second, `per_net` connections at once to one /24 or /64.
     `retries` is how often a target is tried again after a time-out or a reset, inside its deadline.
-    `adaptive` lowers the connect limit to what is learnt from connections, never below a second.
+    `adaptive` lowers the connect limit to what is learnt from connections, but not below 1.2 s.
     """
 
     concurrency: int = 1024

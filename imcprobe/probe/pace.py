@@ -17,7 +17,7 @@ _LEAST = 0.2
 
 
 class RateLimit:
-    """At most `rate` connections per second, evenly: a token bucket, filled as time goes by.
+    """`rate` connections per second, evenly: a token bucket, filled as time goes by.
 
     Moments are of the monotonic clock, in seconds; the caller tells them.
     """

@@ -41,7 +41,7 @@ class Poller(Protocol):
         ...
 
     def take(self) -> list[tuple[int, int]]:
-        """Return the descriptors that are ready, each once, MAX_EVENTS at the most, with epoll's events.
+        """Return the descriptors that are ready, each once, some MAX_EVENTS of them, with epoll's events.
 
         No events, 0, say nothing: they are a hint.
         """

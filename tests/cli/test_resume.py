@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imcprobe.cli.resume import Earlier
+from imcprobe.targets import parse
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -334,3 +337,138 @@ def test_other_files_are_as_they_were_when_one_cannot_be_had(
     done = cli("scan", *fleet.addresses, "--resume", out, "-o", other, "-o", tmp_path / "no" / "b.csv")
     assert done.code == 3
     assert (other.read_text(), out.read_bytes()) == ("before", whole)
+
+
+def test_a_seed_of_nothing_is_a_seed(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+    out = tmp_path / "a.jsonl"
+    cli("scan", *fleet.addresses, "--shuffle", "--seed", "5", "-q", "-o", out)
+    done = cli("scan", *fleet.addresses, "--resume", out, "--shuffle", "--seed", "0")
+    assert (done.code, done.err) == (
+        2,
+        f"imcprobe: --resume {out}: that scan had another --seed. Leave it away: it is repeated.\n",
+    )
+
+
+def many_records(path: Path, whole: bytes, hosts: int) -> tuple[str, bytes]:
+    """A scan of so many hosts that ended early, and the range that it was of; the port is nobody's."""
+    head, record = whole.splitlines()[:2]
+    spec = f"127.85.64.0-127.85.{64 + hosts // 256 - 1}.255"
+    targets = parse([spec], ports=[2])
+    changed = {"targets": hosts, "ports": [2], "targets_digest": targets.digest}
+    lines = [json.dumps(json.loads(head) | changed)]
+    one = json.loads(record)
+    lines += [json.dumps(one | {"target": host, "ip": host, "port": 2}) for host, _ in targets]
+    lines += [json.dumps({"type": "summary", "complete": False, "targets": hosts, "seconds": 7.5})]
+    path.write_text("\n".join([*lines, ""]))
+    return spec, path.read_bytes()
+
+
+def test_a_reader_who_leaves_while_all_is_told_again_leaves_the_file_as_it_was(
+    shell: Any, whole: bytes, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "many.jsonl", tmp_path / "other.jsonl"
+    spec, before = many_records(out, whole, 2048)
+    done = shell(f"imcprobe scan {spec} -p 2 --resume {out} -o {other} -f jsonl | head -1")
+    assert out.read_bytes() == before
+    assert json.loads(other.read_text().splitlines()[-1])["complete"] is False
+    assert "many.jsonl" not in done.err
+    assert "incomplete" in done.err
+
+
+def test_a_full_disk_of_another_file_leaves_the_file_as_it_was(
+    cli: Cli, whole: bytes, tmp_path: Path
+) -> None:
+    out, full = tmp_path / "many.jsonl", tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    spec, before = many_records(out, whole, 512)
+    assert cli("scan", spec, "-p", "2", "--resume", out, "-o", full).code == 3
+    assert out.read_bytes() == before
+
+
+def test_a_run_that_cannot_begin_empties_no_file_and_leaves_none_behind(
+    shell: Any, whole: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "whole.jsonl"
+    for more in (f"-o {out} --force -o new.csv", f"--resume {out} -o new.csv"):
+        spec = f"{json.loads(whole.splitlines()[1])['target']}"
+        done = shell(
+            "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START; ulimit -n 15; "
+            f"imcprobe scan {spec} -p 2 {more}"
+        )
+        assert done.code in (2, 3)
+        assert out.read_bytes() == whole
+        assert not (tmp_path / "new.csv").exists()
+
+
+def test_a_file_that_another_has_made_first_is_left_to_it(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+    """Two begin at once: the one that comes second to the lock must not take the file away."""
+    out = tmp_path / "a.jsonl"
+    out.touch()
+    with out.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert cli("scan", *fleet.addresses, "-o", out, "--force", "-o", tmp_path / "b.csv").code == 2
+    assert out.exists()
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_a_device_is_no_file_to_go_on_with(cli: Cli, tmp_path: Path) -> None:
+    endless = tmp_path / "a.jsonl"
+    endless.symlink_to("/dev/zero")
+    done = cli("scan", "192.0.2.1", "--resume", endless)
+    assert (done.code, done.err) == (
+        3,
+        f"imcprobe: --resume {endless} is no file. Give the .jsonl of one scan.\n",
+    )
+
+
+def test_a_list_that_was_mended_since_keeps_the_counts_right(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+    hosts, out, other = tmp_path / "hosts.txt", tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    hosts.write_text("\n".join(["10.1.4.300", *fleet.addresses]))
+    cli("scan", "-i", hosts, "--skip-bad", "-q", "-o", out)
+    hosts.write_text("\n".join(fleet.addresses))
+    assert cli("scan", "-i", hosts, "--skip-bad", "--resume", out, "-o", other).code == 0
+    for path in (out, other):
+        head, *results, summary = records(path)
+        assert head["targets"] == summary["targets"] == len(results) == HOSTS + 1
+
+
+def test_a_list_that_is_read_is_no_file_to_write(cli: Cli, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.txt"
+    hosts.write_text("192.0.2.1")
+    for more in (["-i", hosts], ["192.0.2.2", "--exclude-file", hosts]):
+        done = cli("scan", *more, "-o", hosts, "--force")
+        assert (done.code, done.err) == (
+            2,
+            f"imcprobe: -o {hosts} is a list that is read. Give another name.\n",
+        )
+    assert hosts.read_text() == "192.0.2.1"
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_file_that_was_replaced_meanwhile_is_left_alone(
+    cli: Cli, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "whole.jsonl"
+    survey = Earlier.survey
+
+    def replaced(self: Earlier, targets: Any) -> None:
+        survey(self, targets)
+        out.unlink()
+        out.write_text("another")
+
+    monkeypatch.setattr(Earlier, "survey", replaced)
+    done = cli("scan", *fleet.addresses, "--resume", out)
+    assert (done.code, done.err) == (
+        2,
+        f"imcprobe: --resume {out}: somebody has replaced it. Start again.\n",
+    )
+    assert out.read_text() == "another"
+
+
+def test_only_a_scan_is_told_that_a_file_can_be_resumed(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+    out = tmp_path / "a.jsonl"
+    out.touch()
+    assert "--resume" in cli("scan", *fleet.addresses, "-o", out).err
+    assert "--resume" not in cli("scan", *fleet.addresses, "-o", out, "--only", "answered").err
+    assert "--resume" not in cli("check", *fleet.addresses[:2], "-o", out).err
+    assert "--resume" not in cli("identify", "220 mx.example.com ESMTP Postfix", "-o", out).err
