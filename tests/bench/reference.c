@@ -4,7 +4,7 @@
  *     reference [--port PORT] [--in-flight COUNT] [--timeout MS] [--quit] NETWORK/BITS
  *
  * A target costs five system calls: socket, connect, epoll_ctl, recv, close; with --quit two more, to
- * send QUIT and to read the answer. A socket is registered once, before it is connected, and only for
+ * send QUIT and to read the answer. A socket is registered once, while it connects, and only for
  * EPOLLIN: a refusal is reported as an error anyway, so the moment of connection need not be asked for.
  * Prints what became of the targets as JSON.
  */

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from bars import BARS, SHORT_BARS, judged
 from contenders import Ground
-from measure import CommandError
 from networks import NotRunError
 from programs import Programs, compiled, without_compiler
 from report import Results, as_json, bars_table, workload_table
@@ -125,9 +124,9 @@ def _run_all(workloads: Mapping[str, Workload], ground: Ground) -> Results:
         except NotRunError as reason:
             results.not_run[name] = str(reason)
             print(f"{name}\n  not run: {reason}\n", flush=True)
-        except CommandError as reason:
-            results.broken[name] = str(reason)
-            print(f"{name}\n  BROKEN: {reason}\n", flush=True)
+        except Exception as reason:  # noqa: BLE001 - whatever it is, the other workloads are worth their run
+            results.broken[name] = f"{type(reason).__name__}: {reason}"
+            print(f"{name}\n  BROKEN: {results.broken[name]}\n", flush=True)
         else:
             results.outcomes[name] = outcome
             print(workload_table(name, outcome), end="\n\n", flush=True)
