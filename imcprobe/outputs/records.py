@@ -174,7 +174,7 @@ def result_line(result: Result) -> str:
 def result_lines(results: Iterable[Result]) -> list[str]:
     """Records as lines, for scans of millions: no dictionary in between, and what many share made once."""
     lines: list[str] = []
-    known_of, moment_of, text_of = _remembered.get, _moment, _text
+    known_of, moment_of, json_of, shown = _remembered.get, _moment, _json_text, safe
     for seen, found in results:
         (
             (host, port),
@@ -193,9 +193,9 @@ def result_lines(results: Iterable[Result]) -> list[str]:
         known = known_of(id(found))
         if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
             known = _remember(seen, found)
-        target = text_of(host)
+        target = json_of(shown(host))
         lines.append(
-            f'{{"type":"result","target":{target},"ip":{target if address == host else text_of(address)},'
+            f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},'
             f'"port":{port or "null"},{known[2]}'
             f'"times":{{"connect_ms":{"null" if connect is None else f"{connect:.1f}"},'
             f'"greeting_ms":{"null" if greeting is None else f"{greeting:.1f}"}}},'

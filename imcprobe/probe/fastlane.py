@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import select
 import time
-from errno import ECONNREFUSED, ETIMEDOUT
+from errno import ECONNREFUSED
 from itertools import takewhile
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_plain_greeting
-from imcprobe.model import Observation, Status, Target, Times
+from imcprobe.model import NO_TIMES, Observation, Status, Target, Times
 from imcprobe.probe.late import of_one_address
-from imcprobe.probe.outcomes import NO_PORT, RUN_OUT, failure
+from imcprobe.probe.outcomes import NO_PORT, RUN_OUT, failure, name_of
 from imcprobe.probe.sockets import UNDER_WAY, connect_seconds, is_connected, open_socket
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ FIRST_READ = 479
 _PER_MOMENT = 8
 _SUCCESS = Status.SUCCESS
 _ERROR = getattr(select, "EPOLLERR", 0)
-# An observation's fields, from `status` on: of a refusal to `error`, of a time-out to what is before it.
-_REFUSED = failure(Target(""), "", ECONNREFUSED)[2:-2]
-_SILENT = failure(Target(""), "", ETIMEDOUT)[2:-3]
+_REFUSED, _REFUSAL = Status.CONNECTION_REFUSED, name_of(ECONNREFUSED)
 
 
 class FastLane:
@@ -100,7 +98,7 @@ class FastLane:
         """Connect to targets whose host is a literal address."""
         fresh, dial, begun, clock = self._fresh, self._dial, self._begun, time.monotonic
         failed: list[tuple[Target, int | None]] = []
-        reached: dict[bool, str] = {}  # the two networks come and go each by itself
+        ipv4 = ipv6 = None  # those networks come and go each by itself
         for at, (sock, target) in enumerate(self._opened(targets, failed)):
             if at % _PER_MOMENT == 0:
                 started = clock()
@@ -110,14 +108,17 @@ class FastLane:
                 code = NO_PORT
             if code in UNDER_WAY:
                 fresh[sock.fileno()] = (sock, target, started)
-                reached[":" in target[0]] = target[0]
+                if ":" in target[0]:
+                    ipv6 = target[0]
+                else:
+                    ipv4 = target[0]
                 if begun is not None:
                     begun(target.host, sock)
             else:
                 failed.append((target, code))
                 self._poller.closing(sock.fileno())
                 sock.close()
-        for address in reached.values():
+        for address in filter(None, (ipv4, ipv6)):
             self._exhaustion.over(address)
         # What is told of comes last: nothing is to stand between two connections.
         for target, reason in failed:
@@ -148,7 +149,7 @@ class FastLane:
     def read(self, ready: list[tuple[int, int]], now: float) -> list[int]:
         """Read what these descriptors, which were ready at that moment, have; returns those of others."""
         fresh, leave, limit, seen = self._fresh, self._leave, self._limit, self._seen
-        at, make = time.time(), tuple.__new__
+        hang_up, at, make = self._hang_up, time.time(), tuple.__new__
         others: list[int] = []
         for fd, events in ready:
             entry = fresh.get(fd)
@@ -160,8 +161,10 @@ class FastLane:
             code = sock.getsockopt(SOL_SOCKET, SO_ERROR) if events & _ERROR else 0
             if code == ECONNREFUSED:
                 del fresh[fd]
-                seen.append(make(Observation, (target, target[0], *_REFUSED, at, None)))
-                self._hang_up(fd, sock)
+                fields: tuple[object, ...]
+                fields = target, target[0], _REFUSED, b"", None, None, None, NO_TIMES, 1, _REFUSAL, at, None
+                seen.append(make(Observation, fields))
+                hang_up(fd, sock)
                 continue
             try:
                 data = sock.recv(FIRST_READ)
@@ -182,7 +185,7 @@ class FastLane:
                 limit.learn(connect_seconds(sock) or now - started)
             took = make(Times, (None, (now - started) * 1000))
             # What a named tuple's own constructor does, without its frame; a test holds the order.
-            fields = (target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None)
+            fields = target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None
             seen.append(make(Observation, fields))
             leave(fd, sock)
         return others
@@ -211,12 +214,13 @@ class FastLane:
         if not due:
             return False
         excused_before, at = self._exhaustion.excused_before(now), time.time()
-        silent = (*_SILENT, f"after {round(patience, 1):g} s", at, None)
+        error = f"after {round(patience, 1):g} s"
         is_final = patience == self._limit.seconds and not self._options.retries
         for fd, (sock, target, started) in due:
             del self._fresh[fd]
             if is_final and started >= excused_before and not is_connected(sock):
-                self._seen.append(tuple.__new__(Observation, (target, target[0], *silent)))
+                timeout = Status.CONNECTION_TIMEOUT
+                self._seen.append(Observation(target, target.host, timeout, error=error, seen_at=at))
                 self._hang_up(fd, sock)
             else:
                 self._slow.overdue(fd, sock, of_one_address(target, started), started, now)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # New connections in a row: many enough to amortise it, few enough that answers are read in between.
 MAX_STARTS = 128
 # How often a turn drains and starts before the loop has its turn again.
-_ROUNDS = 4
+_ROUNDS = 8
 
 
 class Sweep:
