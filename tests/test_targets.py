@@ -325,3 +325,17 @@ def test_a_shuffled_walk_through_sixteen_million_costs_no_memory() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100_000
+
+
+@pytest.mark.parametrize("wanted", ["mx.example.com", "mx.example.com."])
+@pytest.mark.parametrize("barred", ["mx.example.com", "mx.example.com."])
+def test_a_name_alone_may_be_excluded_with_a_dot_at_its_end_or_without(wanted: str, barred: str) -> None:
+    targets = parse([wanted], exclude=[barred])
+    assert not list(targets)
+    assert targets.excluded == 1
+
+
+def test_the_digest_knows_which_name_is_on_which_port() -> None:
+    one = parse(["a.example.com:25", "b.example.com:26"])
+    other = parse(["a.example.com:26", "b.example.com:25"])
+    assert one.digest != other.digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 
-import pytest  # noqa: TC002 - hypothesis looks at annotations
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +96,46 @@ def test_a_terminal_that_has_gone_ends_nothing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(screen, "write", gone)
     Terminal().begin(10)
     assert silenced == [screen]
+
+
+def test_a_row_takes_the_place_of_the_bar_which_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both streams are one terminal: what is drawn is what a person sees."""
+    screen = put_before(monkeypatch)
+    monkeypatch.setattr(sys, "stdout", screen)
+    terminal = Terminal(no_color=True)
+    terminal.begin(10)
+    bar = screen.getvalue()
+    assert bar.startswith(f"{ERASE}  Scanning ")
+    assert len(bar.removeprefix(ERASE)) <= 79
+    terminal.out("a row\n")
+    terminal.finish()
+    terminal.out("the end\n")
+    assert screen.getvalue() == f"{bar}{ERASE}a row\n{bar}{ERASE}the end\n"
+
+
+@pytest.mark.parametrize("name", ["dumb", "unknown"])
+def test_a_terminal_that_cannot_erase_gets_no_bar(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    screen = put_before(monkeypatch)
+    monkeypatch.setenv("TERM", name)
+    terminal = Terminal()
+    terminal.begin(10)
+    terminal.advance(5, "1 Exchange")
+    terminal.finish()
+    assert screen.getvalue() == ""
+
+
+def test_without_a_bar_a_line_is_told_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = put_before(monkeypatch)
+    monkeypatch.setenv("TERM", "dumb")
+    clock = [1000.0]
+    monkeypatch.setattr("imcprobe.cli.terminal.time.monotonic", lambda: clock[0])
+    terminal = Terminal()
+    terminal.begin(400, done=100)
+    for second in range(1, 31):
+        clock[0] = 1000.0 + second
+        terminal.advance(100 + 5 * second, "1 Exchange")
+    assert screen.getvalue().splitlines() == [
+        "imcprobe: 150 of 400 targets (37 %), 5 hosts/s, ETA 0:50, 1 Exchange",
+        "imcprobe: 200 of 400 targets (50 %), 5 hosts/s, ETA 0:40, 1 Exchange",
+        "imcprobe: 250 of 400 targets (62 %), 5 hosts/s, ETA 0:30, 1 Exchange",
+    ]

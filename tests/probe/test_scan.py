@@ -708,3 +708,67 @@ async def test_ipv6_that_went_away_holds_no_target_of_ipv4_up_and_is_not_blamed(
             if len(seen) >= 50:
                 break
     assert [each.status for each in seen] == [Status.SUCCESS] * 50
+
+
+async def test_what_the_fast_lane_makes_has_its_fields_in_their_order(
+    poller: Any, imc_fleet: FleetFactory, deaf: str
+) -> None:
+    """It makes observations by the order of their fields, without naming them."""
+    good, refusing = imc_fleet(["5.5.2650.21", "refused"])
+    host, _, port = deaf.rpartition(":")
+    targets = [Target(good.host, good.port), Target(refusing.host, refusing.port), Target(host, int(port))]
+    scan = Scan(targets, ProbeOptions(connect_timeout=0.5, greeting_timeout=0.5), poller=poller)
+    seen = {each.target: each for each in await seen_by(scan)}
+    now = time.time()
+    expected = {
+        targets[0]: {"status": Status.SUCCESS, "greeting": seen[targets[0]].greeting},
+        targets[1]: {"status": Status.CONNECTION_REFUSED, "error": "ECONNREFUSED"},
+        targets[2]: {"status": Status.CONNECTION_TIMEOUT, "error": "after 0.5 s"},
+    }
+    for target, fields in expected.items():
+        made = seen[target]
+        assert made.seen_at is not None
+        assert abs(made.seen_at - now) < 20
+        assert made == Observation(target, target.host, times=made.times, seen_at=made.seen_at, **fields)  # type: ignore[arg-type]
+    assert seen[targets[0]].greeting.startswith(b"220 ")
+    assert [seen[each].times.greeting_ms is None for each in targets] == [False, True, True]
+
+
+async def test_a_greeting_takes_as_long_as_it_takes_in_milliseconds(imc_server: ServerFactory) -> None:
+    (seen,) = await seen_by(Scan([Target("127.0.0.1", imc_server(fault="delay=200ms").port)]))
+    assert seen.times.greeting_ms is not None
+    assert 190 < seen.times.greeting_ms < 5000
+
+
+async def test_a_rate_starts_no_more_at_once_than_there_are_places(
+    imc_fleet: FleetFactory, poller: Any
+) -> None:
+    fleet = imc_fleet(12, fault="delay=20ms")
+    scan = Scan(
+        [Target(server.host, server.port) for server in fleet],
+        ProbeOptions(concurrency=2, rate=10_000.0),
+        poller=poller,
+    )
+    most = 0
+    async for _ in scan.batches():
+        assert scan._sweep is not None
+        most = max(most, scan._sweep.in_flight)
+    assert most <= 2
+
+
+async def test_a_deaf_address_has_its_whole_connect_limit_whatever_that_of_greetings(
+    poller: Any, deaf: str
+) -> None:
+    host, _, port = deaf.rpartition(":")
+    limits = ProbeOptions(connect_timeout=0.5, greeting_timeout=0.1)
+    (seen,) = await seen_by(Scan([Target(host, int(port))], limits, poller=poller))
+    assert (seen.status, seen.error) == (Status.CONNECTION_TIMEOUT, "after 0.5 s")
+
+
+async def test_a_slow_greeting_is_no_slow_connection(imc_fleet: FleetFactory, deaf: str) -> None:
+    fleet = imc_fleet(8, fault="delay=400ms")
+    host, _, port = deaf.rpartition(":")
+    targets = [*(Target(server.host, server.port) for server in fleet), Target(host, int(port))]
+    limits = ProbeOptions(adaptive=True, connect_timeout=8.0)
+    seen = await seen_by(Scan(targets, limits))
+    assert {each.error for each in seen if each.status is Status.CONNECTION_TIMEOUT} == {"after 1.2 s"}
