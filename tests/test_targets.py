@@ -107,6 +107,18 @@ def test_exclusions_win_for_addresses_and_names_whatever_the_order_and_port() ->
     assert targets.excluded == 6
 
 
+def test_an_exclusion_of_names_alone_leaves_them_out() -> None:
+    targets = parse(["a.example.com", "b.example.com"], exclude=["b.example.com"])
+    assert (shown(targets), targets.excluded) == (["a.example.com:25"], 1)
+
+
+@pytest.mark.parametrize("chosen", ["mx.example.com", "mx.example.com."])
+@pytest.mark.parametrize("barred", ["mx.example.com", "mx.example.com."])
+def test_a_name_is_excluded_with_a_dot_at_its_end_and_without(chosen: str, barred: str) -> None:
+    targets = parse([chosen, "10.0.0.1"], exclude=[barred])
+    assert (shown(targets), targets.excluded) == (["10.0.0.1:25"], 1)
+
+
 @pytest.mark.parametrize(
     ("address", "covered"),
     [("10.0.0.5", True), ("10.0.1.0", False), ("::ffff:10.0.0.5", True), ("2001:db8::9", True),
@@ -229,6 +241,13 @@ def test_this_machine_is_no_target_however_it_is_written(spec: str) -> None:
 def test_a_name_is_the_same_with_a_dot_at_its_end() -> None:
     targets = parse(["mx.example.com.", "mx.example.com", "mx.example.com:25"])
     assert (shown(targets), targets.duplicates) == (["mx.example.com.:25"], 2)
+
+
+def test_the_digest_knows_the_ports_of_names() -> None:
+    here, there = ["a.example.com:25", "b.example.com:26"], ["a.example.com:26", "b.example.com:25"]
+    assert parse(here).digest != parse(there).digest
+    # In the same order all the same:
+    assert parse(["mx.example.com:26"]).digest != parse(["mx.example.com:27"]).digest
 
 
 def test_the_digest_takes_no_name_for_a_range_and_knows_no_order_of_exclusions() -> None:

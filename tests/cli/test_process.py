@@ -395,6 +395,13 @@ def test_the_first_of_sixteen_million_comes_at_once(shell: Any) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_a_reader_who_leaves_ends_a_list_of_sixteen_million_quietly(shell: Any) -> None:
+    began = time.monotonic()
+    done = shell("(imcprobe scan 127.0.0.0/8 --dry-run -q; echo code $? >&2) | head -1")
+    assert (done.out, done.err) == ("127.0.0.0:25\n", "code 0\n")
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_reader_who_does_not_read_keeps_no_scan_from_ending(
     imc_fleet: FleetFactory, tmp_path: Path, number: signal.Signals

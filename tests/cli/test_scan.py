@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from imcprobe.model import Status
+from imcprobe.cli.files import OutputFiles
+from imcprobe.errors import OutputError
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Status, Target
+from imcprobe.outputs.records import Head
 from imcprobe.outputs.schema import json_schema
+from imcprobe.outputs.tally import Tally
 from imcprobe.safetext import safe
 from imcprobe.testing import greeting_for
 
@@ -402,6 +407,13 @@ def test_the_same_greeting_from_everywhere_is_remarked(cli: Cli, imc_fleet: Flee
     assert "the same greeting came from 20 of 20 addresses" in done.err
 
 
+def test_where_nobody_says_anything_no_greeting_is_the_same(cli: Cli, imc_fleet: FleetFactory) -> None:
+    fleet = imc_fleet(20, fault="close")
+    done = cli("scan", f"{fleet[0].host}-{fleet[-1].host}", "-p", fleet[0].port, "-f", "jsonl")
+    assert [each["status"] for each in done.results] == [Status.CONNECTION_CLOSED] * 20
+    assert "the same greeting" not in done.err
+
+
 def test_different_greetings_are_no_remark(cli: Cli, imc_fleet: FleetFactory) -> None:
     fleet = imc_fleet([greeting_for("5.5.2650.21", f"mx{at}.example.com") for at in range(20)])
     assert "same greeting" not in cli("scan", f"{fleet[0].host}-{fleet[19].host}", "-p", fleet[0].port).err
@@ -429,3 +441,26 @@ def test_when_one_output_is_lost_the_others_end_as_they_should(
     done = cli("scan", imc_server().address, "-o", full, "-o", good, "--force")
     assert done.code == 3
     assert json.loads(good.read_text())["summary"]["complete"] is False
+
+
+def test_a_file_that_could_not_be_written_is_left_alone_from_then_on(tmp_path: Path) -> None:
+    full, good = tmp_path / "full.jsonl", tmp_path / "good.jsonl"
+    full.symlink_to("/dev/full")
+    files = OutputFiles([str(full), str(good)], force=True, only=None)
+    target = Target("192.0.2.1")
+    with pytest.raises(OutputError, match=r"full\.jsonl"):
+        files.start(Head(version="0.1.0", started=0.0, targets=1))
+    files.add([conclude(Observation(target, target.host, Status.SUCCESS, b"220 mx ESMTP\r\n"))])
+    files.end(Tally(), 1.0, complete=True)
+    kinds = [json.loads(line)["type"] for line in good.read_text().splitlines()]
+    assert kinds == ["scan", "result", "summary"]
+
+
+def test_files_may_be_ended_twice(tmp_path: Path) -> None:
+    out = tmp_path / "a.jsonl"
+    files = OutputFiles([str(out)], force=False, only=None)
+    files.start(Head(version="0.1.0", started=0.0, targets=0))
+    first = files.end(Tally(), 1.0, complete=True)
+    written = out.read_bytes()
+    assert files.end(Tally(), 2.0, complete=True) == first
+    assert out.read_bytes() == written

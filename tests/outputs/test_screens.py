@@ -19,7 +19,7 @@ from imcprobe.outputs.records import Head, result_record
 from imcprobe.outputs.screen import check_screen, identify_line
 from imcprobe.outputs.spreadsheet import csv_line, header_line
 from imcprobe.outputs.table import table_row
-from imcprobe.outputs.tally import Bucket, Tally, bucket
+from imcprobe.outputs.tally import Bucket, Tally, alike, bucket
 from imcprobe.outputs.wording import headline, in_full, in_short, support_line
 
 if TYPE_CHECKING:
@@ -285,6 +285,16 @@ def test_the_counts_of_the_last_line_add_up(all_results: list[Result]) -> None:
 )
 def test_each_result_counts_as_one_thing(result: Result, counted: Bucket) -> None:
     assert bucket(result) is counted
+
+
+def test_of_a_kind_are_those_with_the_same_status() -> None:
+    refused, silent = seen("", Status.CONNECTION_REFUSED), seen("", Status.CONNECTION_TIMEOUT)
+    assert alike([refused, silent, refused]) == [(refused, 2), (silent, 1)]
+
+
+def test_of_a_kind_are_those_with_bytes_or_those_without() -> None:
+    silent, half = seen("", Status.IO_TIMEOUT), seen("220", Status.IO_TIMEOUT)
+    assert alike([silent, half, half]) == [(silent, 1), (half, 2)]
 
 
 def test_every_column_says_what_it_is_and_names_are_unique() -> None:

@@ -352,6 +352,11 @@ def test_whether_there_is_a_way_is_not_judged_by_what_has_run_out(monkeypatch: p
         assert not has_route("192.0.2.1")
 
 
+@pytest.mark.usefixtures("ipv6")
+def test_there_is_a_way_to_this_machine_by_ipv6() -> None:
+    assert has_route("::1")
+
+
 # Files and ports
 
 

@@ -41,6 +41,15 @@ async def one(probe: Probe, *specs: str, **options: Any) -> Observation:
     return seen
 
 
+@pytest.mark.parametrize("options", [{}, {"ehlo": True}, {"watch_connect": True}], ids=str)
+async def test_the_time_of_a_greeting_is_in_milliseconds(
+    probe: Probe, imc_server: ServerFactory, options: dict[str, Any]
+) -> None:
+    seen = await one(probe, imc_server(fault="delay=200ms").address, **options)
+    assert seen.times.greeting_ms is not None
+    assert 190 < seen.times.greeting_ms < 2000
+
+
 @pytest.mark.parametrize("ehlo", [False, True])
 @pytest.mark.parametrize("greeting", [SP3, MANY], ids=["one line", "three lines"])
 @pytest.mark.parametrize(

@@ -228,6 +228,23 @@ async def test_what_is_held_is_bounded_and_given_up_by_a_stop(
     assert not scan.complete
 
 
+async def test_what_is_held_does_not_keep_a_stopped_scan_from_ending(
+    poller: Any, imc_server: ServerFactory, until: Until
+) -> None:
+    wire = Wire(imc_server(fault="silence").port)
+    options = ProbeOptions(per_net=1, greeting_timeout=0.2)
+    scan = Scan(hosts("192.0.2"), options, poller=poller, dial=wire.dial)
+
+    async def all_seen() -> list[Observation]:
+        return [each async for batch in scan.batches() for each in batch]
+
+    running = asyncio.ensure_future(all_seen())
+    await until(lambda: scan._sweep and len(scan._sweep._intake) == 11)
+    scan.stop()
+    assert [each.status for each in await asyncio.wait_for(running, 1)] == [Status.IO_TIMEOUT]
+    assert not scan.complete
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=80), st.integers(1, 3))
 def test_whatever_the_order_nobody_is_forgotten_and_nothing_is_kept(
     steps: list[tuple[int, bool]], most: int

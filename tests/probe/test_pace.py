@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from bisect import bisect_left
 from itertools import accumulate, pairwise
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 from imcprobe.errors import UsageError
 from imcprobe.model import Status, Target
 from imcprobe.probe.alarm import Alarm
+from imcprobe.probe.intake import Intake
+from imcprobe.probe.late import of_one_address
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.pace import ConnectLimit, RateLimit
 from imcprobe.probe.scan import Scan
@@ -133,6 +136,34 @@ async def test_a_scan_keeps_to_its_rate_and_is_idle_in_between(
     assert len(turns) < 800
 
 
+async def test_a_high_rate_does_not_lift_the_number_of_connections_at_once(
+    poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_flight: list[int] = []
+    turned = Scan.turned
+
+    def watched(scan: Scan) -> None:
+        assert scan._sweep is not None
+        in_flight.append(scan._sweep.in_flight)
+        turned(scan)
+
+    monkeypatch.setattr(Scan, "turned", watched)
+    port = imc_server(fault="delay=5ms").port
+    scan = Scan([Target("127.0.0.1", port)] * 30, ProbeOptions(concurrency=2, rate=10_000), poller=poller)
+    async with asyncio.timeout(10):
+        assert len([each async for batch in scan.batches() for each in batch]) == 30
+    assert max(in_flight) == 2
+
+
+def test_what_is_due_at_the_same_moment_begins_in_the_order_in_which_it_came() -> None:
+    intake = Intake(ProbeOptions(), lambda _: [], 0.0)
+    probes = [of_one_address(Target(f"192.0.2.{last}")) for last in range(1, 5)]
+    for probe in probes:
+        intake.put(probe, 5.0)
+    assert intake.take(4, 4.9) == ([], [])
+    assert intake.take(4, 5.0) == (probes, [])
+
+
 async def test_a_rate_that_is_waited_for_is_not_forgotten_by_a_slow_turn(
     poller: Any, imc_server: ServerFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +242,20 @@ async def test_an_address_that_does_not_answer_is_given_up_as_soon_as_others_hav
     assert 1.1 < time.monotonic() - began < 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a connection took")
+async def test_what_is_learnt_is_how_long_a_connection_takes_and_not_a_greeting(
+    poller: Any, imc_fleet: FleetFactory, deaf: str
+) -> None:
+    fleet = imc_fleet(8, fault="delay=500ms")
+    host, _, port = deaf.rpartition(":")
+    targets = [*(Target(server.host, server.port) for server in fleet), Target(host, int(port))]
+    scan = Scan(targets, ProbeOptions(connect_timeout=10, adaptive=True), poller=poller)
+    async with asyncio.timeout(9):
+        seen = [each async for batch in scan.batches() for each in batch]
+    assert [each.status for each in seen] == [Status.SUCCESS] * 8 + [Status.CONNECTION_TIMEOUT]
+    assert seen[-1].error == "after 1.2 s"
+
+
 # The alarm
 
 
@@ -242,3 +287,27 @@ async def test_an_alarm_rings_at_the_earliest_moment_it_was_set_to() -> None:
     assert alarm._timer is None
     assert len(rung) == 2
     assert all(first <= second for first, second in pairwise(rung))
+
+
+async def test_an_alarm_that_is_set_to_an_earlier_moment_rings_once() -> None:
+    loop = asyncio.get_running_loop()
+    rung: list[float] = []
+    later = asyncio.Event()
+    alarm = Alarm(loop, lambda: rung.append(time.monotonic()))
+    now = time.monotonic()
+    alarm.set(now + 0.06)
+    alarm.set(now + 0.02)
+    loop.call_later(0.1, later.set)
+    await asyncio.wait_for(later.wait(), 2)
+    assert len(rung) == 1
+
+
+async def test_an_alarm_for_a_moment_that_has_passed_rings_soon_but_not_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    rung = asyncio.Event()
+    alarm = Alarm(loop, rung.set)
+    before = loop.time()
+    alarm.set(time.monotonic() - 5.0)
+    assert alarm._timer is not None
+    assert before + 0.005 <= alarm._timer.when() <= loop.time() + 0.05
+    await asyncio.wait_for(rung.wait(), 2)

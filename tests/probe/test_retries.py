@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imcprobe.model import Observation, Status, Target
-from imcprobe.probe.late import Probe
+from imcprobe.probe.late import Probe, of_one_address
 from imcprobe.probe.options import BACK_OFF, ProbeOptions
 from imcprobe.probe.outcomes import weightier
 from imcprobe.probe.scan import Scan
@@ -183,6 +183,18 @@ async def test_each_try_waits_twice_as_long_as_the_one_before(
     assert (seen.status, seen.attempts) == (Status.CONNECTION_RESET, 4)
     for number, pause in enumerate(second - first for first, second in pairwise(began)):
         assert 0.05 * 2**number <= pause < 0.05 * 2**number + 0.3
+
+
+def test_the_pauses_are_once_twice_and_four_times_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imcprobe.probe.late.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("imcprobe.probe.late.BACK_OFF", 1.0)
+    target = Target("192.0.2.1")
+    probe, seen = of_one_address(target, 100.0), Observation(target, target.host, Status.IO_TIMEOUT)
+    due: list[float | None] = []
+    for _ in range(4):
+        due.append(probe.due_again(seen, ProbeOptions(retries=3)))
+        probe.next_attempt(seen)
+    assert due == [101.0, 102.0, 104.0, None]
 
 
 def test_the_first_pause_is_a_second_by_default() -> None:
@@ -383,6 +395,17 @@ def test_a_target_that_waits_for_its_second_try_tells_of_the_first_as_one() -> N
     assert (told.status, told.attempts) == (Status.CONNECTION_RESET, 2)
 
 
+def test_of_the_addresses_of_a_try_the_one_that_said_more_is_told() -> None:
+    target = Target("mx.example.com")
+    probe = Probe(target, ("192.0.2.1", "192.0.2.2", "192.0.2.3"))
+    probe.connected(1.0)
+    reset_first = Observation(target, "192.0.2.1", Status.CONNECTION_RESET)
+    probe.next_address(reset_first)
+    probe.next_address(Observation(target, "192.0.2.2", Status.UNREACHABLE))
+    assert probe.last_word() == reset_first
+    assert probe.outcome(Observation(target, "192.0.2.3", Status.UNREACHABLE)) == reset_first
+
+
 # Together
 
 
@@ -399,6 +422,25 @@ async def test_a_scan_that_is_stopped_during_a_pause_ends_and_is_not_complete(
     scan.stop()
     assert await asyncio.wait_for(running, 1) is None
     assert not scan.complete
+
+
+@LANES
+async def test_what_is_under_way_when_a_scan_is_stopped_is_told_of_and_not_tried_again(
+    poller: Any, imc_server: ServerFactory, until: Until, lane: dict[str, Any]
+) -> None:
+    server = imc_server(fault="silence")
+    options = ProbeOptions(retries=3, greeting_timeout=0.3, **lane)
+    scan = Scan([Target("127.0.0.1", server.port)], options, poller=poller)
+
+    async def all_seen() -> list[Observation]:
+        return [each async for batch in scan.batches() for each in batch]
+
+    running = asyncio.ensure_future(all_seen())
+    await until(lambda: server.connections)
+    scan.stop()
+    seen = await asyncio.wait_for(running, 5)
+    assert [(each.status, each.attempts) for each in seen] == [(Status.IO_TIMEOUT, 1)]
+    assert server.connections == 1
 
 
 async def test_a_name_between_two_addresses_does_not_hold_up_a_scan_that_is_stopped(

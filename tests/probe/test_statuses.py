@@ -69,6 +69,13 @@ async def test_a_connection_that_is_never_answered_times_out(probe: Probe, deaf:
     assert (seen.status, seen.error) == (Status.CONNECTION_TIMEOUT, "after 0.2 s")
 
 
+async def test_a_short_limit_of_the_greeting_does_not_shorten_that_of_the_connection(
+    probe: Probe, deaf: str
+) -> None:
+    (seen,) = await probe(deaf, greeting_timeout=0.1, connect_timeout=0.5)
+    assert (seen.status, seen.error) == (Status.CONNECTION_TIMEOUT, "after 0.5 s")
+
+
 async def test_the_cap_of_a_target_bounds_the_connection_too(probe: Probe, deaf: str) -> None:
     seen = await one(probe, deaf, deadline=0.2)
     assert (seen.status, seen.error) == (Status.CONNECTION_TIMEOUT, "after 0.2 s")
