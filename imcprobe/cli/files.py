@@ -198,7 +198,8 @@ def _made(path: str, form: Format) -> _File | None:
 def _written_over(path: str) -> TextIO:
     """A file to write to that is not emptied yet: perhaps another one cannot be had, and there is no run."""
     try:
-        return open(os.open(path, os.O_WRONLY | os.O_CREAT), "w", encoding="utf-8", newline="")  # noqa: PTH123
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+        return open(descriptor, "w", encoding="utf-8", newline="")  # noqa: PTH123 - a Path would empty it
     except OSError as error:
         raise _unwritable(path, error) from error
 
