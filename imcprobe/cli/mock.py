@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,15 +15,21 @@ from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import lookup
 from imcprobe.model import Build
-from imcprobe.safetext import quoted
+from imcprobe.safetext import clip, quoted
 from imcprobe.testing.faults import FAULTS, parse_fault
 from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
 from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for, greeting_of
+from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
 from imcprobe.testing.running import run_with
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imcprobe.testing.hostile.case import Case
     from imcprobe.testing.server import MockServer
 
+HOSTILE_FLEET = "hostile"
+_MOST_DIGITS = 6
 _FAULT_HELP = "; ".join(f"{row.usage}: {row.help}" for row in FAULTS.values())
 
 
@@ -49,8 +56,13 @@ def mock(
         ),
     ] = 2525,
     fleet: Annotated[
-        int | None,
-        typer.Option("--fleet", metavar="N", help="N servers on consecutive addresses (Linux has 127/8)."),
+        str | None,
+        typer.Option(
+            "--fleet",
+            metavar="N|NAME",
+            help="N servers on consecutive addresses (Linux has 127/8); or a fleet that does what a hostile "
+            f"world does: {HOSTILE_FLEET}, or a class of it: {', '.join(HOSTILE)}.",
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,
@@ -75,11 +87,28 @@ def mock(
         terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
     if command is not None and not command.strip():
         raise UsageError("--exec: give a command, like 'pytest -q'.")
-    if fleet is not None and not 1 <= fleet <= MAX_MEMBERS:
-        raise UsageError(f"--fleet {fleet}: 1 to {MAX_MEMBERS} servers are possible.")
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
-    server = member.at(host, port) if fleet is None else Fleet([member] * fleet, first=host, port=port)
-    return asyncio.run(_run(server, command, terminal))
+    if fleet is None:
+        return asyncio.run(_run(member.at(host, port), command, terminal))
+    if fleet.isascii() and fleet.isdecimal():
+        return asyncio.run(_run(Fleet([member] * _count(fleet), first=host, port=port), command, terminal))
+    if build is not None or greeting is not None or fault:
+        raise UsageError(
+            f"--fleet {quoted(fleet)}: each of it says its own. Leave --build, --greeting and --fault away."
+        )
+    if fleet not in (HOSTILE_FLEET, *HOSTILE):
+        raise UsageError(
+            f"--fleet {quoted(fleet)}: unknown. Give a number, or {HOSTILE_FLEET}, {', '.join(HOSTILE)}."
+        )
+    cases = hostile_cases(*([] if fleet == HOSTILE_FLEET else [fleet]))
+    servers = Fleet([case.member for case in cases.values()], first=host, port=port)
+    return asyncio.run(_run(servers, command, terminal, {} if quiet else cases))
+
+
+def _count(text: str) -> int:
+    if not 1 <= int(text[:_MOST_DIGITS]) <= MAX_MEMBERS:
+        raise UsageError(f"--fleet {clip(text, _MOST_DIGITS)}: 1 to {MAX_MEMBERS} servers are possible.")
+    return int(text)
 
 
 def _greeting(build: str | None, greeting: str | None) -> bytes:
@@ -98,8 +127,16 @@ def _is_made_up(build: str | None) -> bool:
     return build is not None and lookup(Build.parse(build)).product == "4.0"
 
 
-async def _run(server: MockServer | Fleet, command: str | None, terminal: Terminal) -> int:
-    """Serve until a signal or the command's end; the exit code. Raises UsageError for an address in use."""
+async def _run(
+    server: MockServer | Fleet,
+    command: str | None,
+    terminal: Terminal,
+    cases: Mapping[str, Case] = MappingProxyType({}),
+) -> int:
+    """Serve until a signal or the command's end; the exit code. Raises UsageError for an address in use.
+
+    Of a fleet of `cases` it is told which server is which.
+    """
     caught: list[int] = []
     signals: asyncio.Queue[int] = asyncio.Queue()
 
@@ -114,8 +151,17 @@ async def _run(server: MockServer | Fleet, command: str | None, terminal: Termin
     async with server:
         if command is None:
             terminal.out(f"{server.ready_line}\n")
+            if isinstance(server, Fleet):
+                terminal.out("".join(map(_told, server.addresses, cases, cases.values())))
             await signals.get()
             # Ctrl-C or SIGTERM is how a mock ends when all is well.
             return ExitCode.OK
         code = await run_with(command, server.address, signals=signals)
     return BY_SIGNAL + caught[0] if caught else code
+
+
+def _told(address: str, name: str, case: Case) -> str:
+    """Which server of a hostile fleet is where, what a right scanner reports of it, and what it does."""
+    expected = case.expected
+    answer = " | ".join(expected.releases) or expected.product or expected.family or ""
+    return f"{address}\t{name}\t{expected.status}\t{answer}\t{case.does}\n"

@@ -7,12 +7,16 @@ import io
 from typing import TYPE_CHECKING
 
 from imcprobe.outputs.columns import COLUMNS, Value, text_of
+from imcprobe.safetext import clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imcprobe.model import Result
 
+# Excel holds no more in a cell, and breaks what is longer into further rows; Python's own reader refuses
+# 128 KiB. A greeting of that length is an attack: all of it is in the records.
+MAX_CELL = 32_767
 # What a spreadsheet begins a formula with; TAB and CR never get here, the sanitiser has escaped them.
 # Full-width forms are taken for plain ones where that is the custom.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -30,7 +34,7 @@ def csv_line(result: Result) -> str:
 
 def _cell(value: Value) -> str:
     text = text_of(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return clip(f"'{text}" if text.startswith(_FORMULA) else text, MAX_CELL)
 
 
 def _line(cells: Iterable[str]) -> str:

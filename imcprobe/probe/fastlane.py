@@ -196,7 +196,7 @@ class FastLane:
         """Hand over a connection with all that has come, an errno that was told behind it included."""
         if len(data) == FIRST_READ:
             try:
-                data += sock.recv(MAX_REPLY_BYTES)
+                data += sock.recv(MAX_REPLY_BYTES + 1 - FIRST_READ)
             except BlockingIOError:
                 pass
             except OSError as error:

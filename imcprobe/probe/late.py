@@ -36,12 +36,14 @@ class Probe:
     `at` is the address whose turn it is. By the monotonic clock, and None before its first connection,
     are `began`, from which its deadline counts, and `since`, from which this try's connect limit does;
     `left` is when the address before this one was given up. `failed` is what to tell of this try should
-    its other addresses fail too, `before` of the tries before it. `doubted` is set once the system's word
-    that there is no way to it was not believed.
+    its other addresses fail too, `before` of the tries before it. `spent` is how many seconds of its
+    deadline finding its addresses took. `doubted` is set once the system's word that there is no way to it
+    was not believed.
     """
 
     target: Target
     addresses: tuple[str, ...]
+    spent: float = 0.0
     at: int = 0
     began: float | None = None
     since: float | None = None
@@ -77,7 +79,7 @@ class Probe:
 
     def connected(self, now: float) -> None:
         """Take note that a connection has been begun."""
-        self.began = now if self.began is None else self.began
+        self.began = now - self.spent if self.began is None else self.began
         # Waiting for a place between two addresses is not part of a connection.
         self.since = now if self.since is None else self.since + (now - self.left)
 

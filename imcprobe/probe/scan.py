@@ -60,7 +60,9 @@ class Scan:
         self.options = options or ProbeOptions()
         self._targets = iter(targets)
         self._excluded = excluded
-        self._resolver = Resolver(lookup, self.options.family, freed=self._kick, limit=RESOLVE_TIMEOUT)
+        self._resolver = Resolver(
+            lookup, self.options.family, freed=self._kick, limit=min(RESOLVE_TIMEOUT, self.options.deadline)
+        )
         self._dial = dial
         self._exhaustion = Exhaustion(has_route, remark)
         self._new_poller = poller
@@ -167,6 +169,7 @@ class Scan:
         return True
 
     async def _resolve(self, target: Target, answer: Answer) -> None:
+        asked_at = time.monotonic()
         try:
             found = await self._resolver.wait(answer)
         except asyncio.CancelledError:
@@ -179,7 +182,7 @@ class Scan:
         found = tuple(filter(is_literal, found))
         allowed = tuple(address for address in found if not self._excluded(address))
         if allowed:
-            self._resolved(Probe(target, allowed))
+            self._resolved(Probe(target, allowed, spent=time.monotonic() - asked_at))
         elif found:
             self._report(target, found[0], Status.EXCLUDED, None)
         else:

@@ -159,7 +159,7 @@ class SlowLane:
     def _read(self, late: Late) -> None:
         while True:  # edge-triggered: to the last byte; bounded by the reader's own limits
             try:
-                data = late.sock.recv(_READ)
+                data = late.sock.recv(_READ - len(late.reader.data))
             except BlockingIOError:
                 self._note_connected(late)
                 return

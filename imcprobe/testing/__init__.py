@@ -6,7 +6,9 @@
 `MockServer` is one server, `Fleet` many (`Member` says what each does), `serve_in_thread` runs
 either beside synchronous code. `greeting_for` a build, `named_greeting` of another product,
 `greeting_of` either; `parse_fault` reads what `FAULTS` lists, `Fault` carries a behaviour of your
-own. With pytest there are the fixtures `imc_server` and `imc_fleet` (`imcprobe.testing.plugin`).
+own. `HOSTILE` is a fleet of all that a broken or ill-meaning world does to a scanner, each `Case`
+with what is `Expected` of one; `hostile_cases` names them. With pytest there are the fixtures
+`imc_server` and `imc_fleet` (`imcprobe.testing.plugin`).
 
 The names are loaded when they are used: every pytest run imports this package for its plugin.
 """
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from imcprobe.testing.faults import FAULTS, Fault, Point, parse_fault
     from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
     from imcprobe.testing.greetings import GREETING_NAMES, greeting_for, greeting_of, named_greeting
+    from imcprobe.testing.hostile.case import Case, Expected
+    from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
     from imcprobe.testing.running import ADDRESS_VARIABLE, run_with, serve, serve_in_thread
     from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
 
@@ -29,6 +33,8 @@ _MODULES = {
     "faults": ("FAULTS", "Fault", "Point", "parse_fault"),
     "fleet": ("MAX_MEMBERS", "Fleet", "Member"),
     "greetings": ("GREETING_NAMES", "greeting_for", "greeting_of", "named_greeting"),
+    "hostile.case": ("Case", "Expected"),
+    "hostile.fleet": ("HOSTILE", "hostile_cases"),
     "running": ("ADDRESS_VARIABLE", "run_with", "serve", "serve_in_thread"),
     "server": ("DEFAULT_GREETING", "EHLO_5_5", "MockServer"),
 }
@@ -40,8 +46,11 @@ __all__ = [
     "EHLO_5_5",
     "FAULTS",
     "GREETING_NAMES",
+    "HOSTILE",
     "MAX_MEMBERS",
     "Behaviour",
+    "Case",
+    "Expected",
     "Fault",
     "Fleet",
     "Line",
@@ -50,6 +59,7 @@ __all__ = [
     "Point",
     "greeting_for",
     "greeting_of",
+    "hostile_cases",
     "named_greeting",
     "parse_fault",
     "run_with",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 from imcprobe.testing.greetings import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # Long enough for a reader that waits to see each segment on its own.
 _SEGMENT_PAUSE = 0.001
@@ -30,6 +30,11 @@ REFUSALS = {
 
 class Line(Protocol):
     """What a behaviour speaks through; every method raises when the connection has ended."""
+
+    @property
+    def received(self) -> bytearray:
+        """All that the client has said so far."""
+        ...
 
     async def send(self, data: bytes) -> None:
         """Say `data`, and wait while the client is not reading."""
@@ -53,6 +58,24 @@ class Line(Protocol):
 
 
 Behaviour: TypeAlias = Callable[[Line, bytes], Awaitable[None]]
+Step: TypeAlias = bytes | float | Behaviour
+"""Of a script: bytes are said, numbers are seconds to wait, and a behaviour is given what was to be said."""
+
+
+async def script(line: Line, data: bytes, steps: Sequence[Step]) -> None:
+    """Do one thing after the other instead."""
+    for step in steps:
+        if isinstance(step, bytes):
+            await line.send(step)
+        elif isinstance(step, float | int):
+            await line.sleep(step)
+        else:
+            await step(line, data)
+
+
+async def say(line: Line, data: bytes) -> None:
+    """Say it."""
+    await line.send(data)
 
 
 async def delay(line: Line, data: bytes, seconds: float) -> None:
@@ -111,6 +134,15 @@ async def refuse(line: Line, _data: bytes, code: bytes, count: int) -> None:
     await line.send((code + b"-" + text) * (count - 1) + code + b" " + text)
     if code == b"421":
         line.hang_up()
+
+
+async def pregreet(line: Line, data: bytes, seconds: float) -> None:
+    """Wait, and refuse whoever has spoken by then: a client must not before the greeting (RFC 5321, 3.1)."""
+    await line.sleep(seconds)
+    if line.received:
+        await line.send(b"521 5.5.1 You talk before the greeting\r\n")
+        line.hang_up()
+    await line.send(data)
 
 
 async def masked(line: Line, data: bytes) -> None:

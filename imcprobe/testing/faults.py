@@ -93,6 +93,7 @@ class _Through:
     def __init__(self, line: Line, behaviours: Sequence[Behaviour]) -> None:
         self._behaviours = behaviours
         self._line = line
+        self.received = line.received
         self.sleep = line.sleep
         self.until_left = line.until_left
         self.hang_up = line.hang_up
@@ -189,6 +190,12 @@ _ROWS = (
         "masked",
         "stars, as a PIX firewall leaves them",
         partial(_plain, do.masked),
+        needs_words=True,
+    ),
+    FaultName(
+        "pregreet=TIME",
+        "waits first, and has 521 for who has spoken by then",
+        lambda argument: partial(do.pregreet, seconds=_duration(argument)),
         needs_words=True,
     ),
     FaultName(

@@ -36,6 +36,7 @@ class Member:
     faults: tuple[Fault, ...] = ()
     ehlo: Sequence[str] = EHLO_5_5
     refused: bool = False
+    deaf: bool = False
 
     def at(self, host: str, port: int) -> MockServer:
         """Make the server of this member for an address; it is not started."""
@@ -46,6 +47,7 @@ class Member:
             faults=self.faults,
             ehlo=self.ehlo,
             refused=self.refused,
+            deaf=self.deaf,
         )
 
 

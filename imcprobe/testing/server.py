@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import defaultdict, deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from imcprobe.errors import UsageError
@@ -47,6 +48,8 @@ EHLO_5_5 = (
 IDLE_TIMEOUT = 300.0
 # A scanner opens thousands of connections at once; Linux caps this at net.core.somaxconn.
 _BACKLOG = 4096
+# Connections that fill a queue for one, what the kernel lets in beyond it included.
+_FULL = 4
 # Connections whose bytes are remembered, so that a mock may run for weeks.
 _REMEMBERED = 10_000
 # How long to wait, in seconds, when no file is left for a client: it waits in the backlog meanwhile.
@@ -69,7 +72,8 @@ class MockServer:
 
     `greeting` is sent as it is, whatever it is. `faults` strike in the order given. `ehlo` are
     the lines of the EHLO reply, without codes; none means that EHLO is unknown. `idle_timeout` is
-    in seconds. With `refused` the address is taken and nothing listens: connections are refused.
+    in seconds. With `refused` the address is taken and nothing listens: connections are refused; with
+    `deaf` its queue is full of others, and connections are never answered (Linux drops them).
     `port` 0 lets the system choose; `host` and `port` say where it is once it has started.
     """
 
@@ -83,6 +87,7 @@ class MockServer:
         ehlo: Sequence[str] = EHLO_5_5,
         idle_timeout: float = IDLE_TIMEOUT,
         refused: bool = False,
+        deaf: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -92,6 +97,8 @@ class MockServer:
         self._replies = _REPLIES | {b"EHLO": _reply(250, ehlo) if ehlo else _UNKNOWN}
         self._idle_timeout = idle_timeout
         self._refused = refused
+        self._deaf = deaf
+        self._queue = ExitStack()
         self._past: deque[bytearray] = deque(maxlen=_REMEMBERED)
         self._open: set[Connection] = set()
         self._arriving: set[asyncio.Task[None]] = set()
@@ -117,7 +124,13 @@ class MockServer:
         """Take the address and listen. Raises UsageError when it cannot be had."""
         self._socket = _bound(self.host, self.port, shared=not self._refused)
         self.host, self.port = self._socket.getsockname()[:2]
-        if not self._refused:
+        if self._deaf:
+            self._socket.listen(0)
+            for _ in range(_FULL):
+                waiting = self._queue.enter_context(socket.socket(self._socket.family))
+                waiting.setblocking(False)
+                waiting.connect_ex(self._socket.getsockname())
+        elif not self._refused:
             self._socket.listen(_BACKLOG)
             self._await_client()
 
@@ -127,6 +140,7 @@ class MockServer:
             return
         self._await_no_client()
         self._socket.close()
+        self._queue.close()
         await asyncio.gather(*self._arriving)
         await asyncio.gather(*(connection.stop() for connection in tuple(self._open)))
         await self.settle()
@@ -134,10 +148,10 @@ class MockServer:
     async def settle(self, connections: int = 0, limit: float = 5.0) -> None:
         """Wait until `connections` have come and all have ended, so that `received` is complete.
 
-        Where connections are refused there is nothing to wait for. Raises TimeoutError after
-        `limit` seconds.
+        Where connections are refused or never answered there is nothing to wait for. Raises
+        TimeoutError after `limit` seconds.
         """
-        if self._refused:
+        if self._refused or self._deaf:
             return
         async with asyncio.timeout(limit):
             while self._open or self.connections < connections:

@@ -321,3 +321,11 @@ def test_wide_letters_keep_the_columns_in_line() -> None:
     wide, plain = row("\u6f22\u5b57 line 3"), row("abcd line 3")
     assert cell_len(wide.partition("Postfix")[0]) == plain.index("Postfix")
     assert cell_len(wide) == len(plain)
+
+
+def test_a_cell_is_no_longer_than_a_spreadsheet_has_room_for() -> None:
+    said = "x" * 32_767
+    (row,) = csv.reader([csv_line(seen(f"{said}\r\n", Status.PROTOCOL_ERROR))], strict=True)
+    assert said in row
+    (row,) = csv.reader([csv_line(seen(f"{said}y\r\n", Status.PROTOCOL_ERROR))], strict=True)
+    assert f"{said[:-1]}\u2026" in row

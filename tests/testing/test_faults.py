@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imcprobe.errors import UsageError
+from imcprobe.testing.behaviours import say, script, split
 from imcprobe.testing.faults import FAULTS, Fault, Point, parse_fault, speak
 from imcprobe.testing.running import serve_in_thread
 from imcprobe.testing.server import MockServer
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from imcprobe.testing.behaviours import Line
+    from imcprobe.testing.behaviours import Line, Step
 
     Connect = Callable[[MockServer], socket.socket]
     Dialogue = Callable[[MockServer, bytes], bytes]
@@ -33,7 +35,8 @@ class EndedError(Exception):
 class FakeLine:
     """Writes down what a behaviour does; ends after `patience` steps, as a client would."""
 
-    def __init__(self, patience: int = 1000) -> None:
+    def __init__(self, patience: int = 1000, received: bytes = b"") -> None:
+        self.received = bytearray(received)
         self.done: list[bytes | float | str] = []
         self._patience = patience
 
@@ -62,9 +65,9 @@ class FakeLine:
 
 
 async def done_by(
-    *texts: str, data: bytes = b"220 hi\r\n", patience: int = 1000
+    *texts: str, data: bytes = b"220 hi\r\n", patience: int = 1000, received: bytes = b""
 ) -> list[bytes | float | str]:
-    line = FakeLine(patience)
+    line = FakeLine(patience, received)
     try:
         await speak(line, [parse_fault(text).behave for text in texts], data)
     except EndedError:
@@ -102,10 +105,24 @@ async def done_by(
         (("split=4", "close=1"), [b"2", "FIN", "ended"]),
         (("split=4", "silence"), ["left", "ended"]),
         (("split=4", "reset=1"), [b"2", "RST", "ended"]),
+        (("pregreet=2s",), [2.0, b"220 hi\r\n"]),
+        (("pregreet=2s", "split=4"), [2.0, b"220 ", 0.001, b"hi\r\n"]),
     ],
 )
 async def test_a_fault_says_exactly_this(texts: tuple[str, ...], done: list[bytes | float | str]) -> None:
     assert await done_by(*texts) == done
+
+
+async def test_who_speaks_before_the_greeting_is_refused() -> None:
+    told = [1.0, b"521 5.5.1 You talk before the greeting\r\n", "FIN", "ended"]
+    assert await done_by("pregreet=1s", received=b"E") == told
+
+
+async def test_a_script_does_one_thing_after_the_other() -> None:
+    line = FakeLine()
+    steps: tuple[Step, ...] = (b"22", 0.5, 2, partial(split, size=4), say)
+    await speak(line, [partial(script, steps=steps)], b"220 hi\r\n")
+    assert line.done == [b"22", 0.5, 2, b"220 ", 0.001, b"hi\r\n", b"220 hi\r\n"]
 
 
 async def test_an_endless_line_has_no_end_and_endless_lines_never_finish() -> None:
@@ -144,7 +161,7 @@ def test_a_fault_strikes_at_its_point(text: str, point: Point) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("slow", "unknown. Known: 421, 450, 500, 554, close, delay, drip, flood, lines, masked, reset, sil"),
+        ("slow", "unknown. Known: 421, 450, 500, 554, close, delay, drip, flood, lines, masked, pregreet"),
         ("", "unknown. Known: "),
         ("delay=1s\n", "unknown. Known: "),
         ("a:b:delay=1s", "unknown. Known: "),

@@ -173,6 +173,15 @@ async def test_a_name_that_is_no_address_is_a_usage_error() -> None:
         await MockServer(host="::1::").start()
 
 
+async def test_a_deaf_server_answers_no_connection() -> None:
+    async with MockServer(deaf=True) as server:
+        with socket.socket() as client:
+            client.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                client.connect((server.host, server.port))
+        await server.settle(connections=1)
+
+
 async def test_a_refused_server_keeps_its_port_and_refuses() -> None:
     async with MockServer(refused=True) as server:
         with pytest.raises(ConnectionRefusedError):

@@ -1,0 +1,133 @@
+"""What a row of the hostile fleet is: a server, and what a right scanner makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from imcprobe.model import Family, Status
+from imcprobe.testing import behaviours as do
+from imcprobe.testing.faults import Fault, Point
+from imcprobe.testing.fleet import Member
+from imcprobe.testing.greetings import greeting_for
+from imcprobe.testing.server import EHLO_5_5
+
+if TYPE_CHECKING:
+    from imcprobe.model import Caveat, Result
+
+# What is slow but comes is there after this; what is not, not for a minute. So a scanner whose limit of a
+# greeting is 3 to 20 seconds reports what is expected here.
+PAUSE = 1.0
+DRIP = 0.5
+SP3 = greeting_for("5.5.2650.21")
+SP3_NAMES = ("Exchange Server 5.5 Service Pack 3",)
+ENDLESS_LINE = partial(do.flood, size=None)
+ENDLESS_LINES = partial(do.lines, count=None)
+CLOSE = partial(do.close, after=0)
+RESET = partial(do.reset, after=0)
+# Enough of a flood to see what it is; a scanner has a bound of its own.
+FLOOD = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a right scanner reports of a server.
+
+    `kept` are the bytes that its record begins with, `more` how many further ones it may have. `family`
+    and what follows are the identification, None and empty where there is none to be made; `releases` are
+    names, `ehlo` the lines of the reply when EHLO was asked for. With `or_reset` the reset may come first.
+    """
+
+    status: Status
+    kept: bytes = b""
+    more: int = 0
+    family: Family | None = None
+    product: str | None = None
+    build: str | None = None
+    releases: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    ehlo: tuple[str, ...] | None = None
+    or_reset: bool = False
+
+    def differences(self, result: Result, *, ehlo: bool = False) -> list[str]:
+        """What a result has that it should not, a line each; `ehlo` says whether EHLO was asked for."""
+        seen, found = result
+        if self.or_reset and seen.status is Status.CONNECTION_RESET:
+            return []
+        told: dict[str, tuple[object, object]] = {
+            "status": (self.status, seen.status),
+            "kept": (self.kept, seen.greeting[: len(self.kept)]),
+            "more": (True, len(seen.greeting) <= len(self.kept) + self.more),
+            "ehlo": (self.ehlo if ehlo else None, seen.ehlo),
+            "family": (self.family, found and found.family),
+            "product": (self.product, found and found.product),
+            "build": (self.build, found and found.build),
+            "releases": (self.releases, tuple(row.name for row in found.releases) if found else ()),
+            "caveats": (self.caveats, found.caveats if found else ()),
+        }
+        return [
+            f"{what}: {is_!r} instead of {should!r}" for what, (should, is_) in told.items() if is_ != should
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A server of the hostile fleet; `does` is half a sentence."""
+
+    name: str
+    does: str
+    member: Member
+    expected: Expected
+
+
+def says(name: str, does: str, said: bytes, expected: Expected) -> Case:
+    """A server that says its piece in one go; EHLO is answered as expected, or not known."""
+    return Case(name, does, Member(said, ehlo=expected.ehlo or ()), expected)
+
+
+def acts(name: str, does: str, steps: tuple[do.Step, ...], expected: Expected) -> Case:
+    """A server that greets in steps."""
+    return Case(name, does, Member(SP3, (_scripted(steps),), expected.ehlo or ()), expected)
+
+
+def answers(name: str, does: str, point: Point, steps: tuple[do.Step, ...], expected: Expected) -> Case:
+    """A server that greets as it should, and answers EHLO or QUIT in steps."""
+    return Case(name, does, Member(SP3, (_scripted(steps, point),), EHLO_5_5), expected)
+
+
+def sp3(
+    said: bytes = SP3,
+    *,
+    more: int = 0,
+    caveats: tuple[Caveat, ...] = (),
+    ehlo: tuple[str, ...] | None = EHLO_5_5,
+    or_reset: bool = False,
+) -> Expected:
+    """Exchange 5.5 SP3, whatever else the server did."""
+    return Expected(
+        Status.SUCCESS,
+        said,
+        more,
+        Family.EXCHANGE_IMS,
+        "Exchange Server 5.5",
+        "5.5.2650.21",
+        SP3_NAMES,
+        caveats,
+        ehlo,
+        or_reset,
+    )
+
+
+def part_of_sp3(status: Status, said: bytes, *, caveats: tuple[Caveat, ...]) -> Expected:
+    """The build of 5.5 SP3 stood in a whole line, but the greeting has no end."""
+    return replace(sp3(said, caveats=caveats, ehlo=None), status=status)
+
+
+def not_smtp(said: bytes, *, more: int = 0) -> Expected:
+    """What came is not SMTP: nothing is concluded from it."""
+    return Expected(Status.PROTOCOL_ERROR, said, more)
+
+
+def _scripted(steps: tuple[do.Step, ...], point: Point = Point.GREETING) -> Fault:
+    return Fault(partial(do.script, steps=steps), point)
