@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imcprobe.cli.bugs import catch_log
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
@@ -79,6 +80,7 @@ def mock(
         raise UsageError(f"--fleet {fleet}: 1 to {MAX_MEMBERS} servers are possible.")
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
     server = member.at(host, port) if fleet is None else Fleet([member] * fleet, first=host, port=port)
+    catch_log()
     return asyncio.run(_run(server, command, terminal))
 
 
