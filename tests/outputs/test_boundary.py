@@ -42,6 +42,7 @@ from imcprobe.sources.detect import read_stored
 from imcprobe.sources.unfinished import Unfinished
 from imcprobe.targets import TargetsBuilder, parse, parse_ports
 from imcprobe.testing.faults import parse_fault
+from imcprobe.testing.fleet import Fleet, Member
 from imcprobe.testing.greetings import greeting_of, named_greeting
 
 if TYPE_CHECKING:
@@ -366,6 +367,7 @@ PARSERS: list[Callable[[str], object]] = [
     parse_fault,
     named_greeting,
     greeting_of,
+    lambda text: Fleet([Member()] * 2, first=text),
     Build.parse,
     lambda text: ReplyReader().feed(to_bytes(text)),
 ]

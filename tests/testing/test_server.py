@@ -173,6 +173,12 @@ async def test_a_name_that_is_no_address_is_a_usage_error() -> None:
         await MockServer(host="::1::").start()
 
 
+async def test_a_name_that_cannot_be_shown_is_quoted_in_ascii() -> None:
+    with pytest.raises(UsageError, match=r"cannot listen on \\x1b\[2J\\u202e\.\.x:0: ") as no:
+        await MockServer(host="\x1b[2J\u202e..x").start()
+    assert str(no.value).isascii()
+
+
 async def test_a_refused_server_keeps_its_port_and_refuses() -> None:
     async with MockServer(refused=True) as server:
         with pytest.raises(ConnectionRefusedError):
