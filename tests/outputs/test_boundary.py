@@ -210,7 +210,7 @@ def test_json_is_valid_and_the_bytes_can_be_had_back(found: list[Result]) -> Non
         assert list(map(restore, record["ehlo"] or ())) == list(map(to_bytes, ehlo or ()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(several)
 def test_a_sheet_has_a_row_a_target_no_formula_and_the_bytes(found: list[Result]) -> None:
     text = written("csv", found)
@@ -225,7 +225,7 @@ def test_a_sheet_has_a_row_a_target_no_formula_and_the_bytes(found: list[Result]
         assert {name: restore(values[name]) for name in raw(result)} == raw(result)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(several)
 def test_lines_have_a_line_a_target_their_columns_and_the_bytes(found: list[Result]) -> None:
     for line, result in zip(lines_of(written("line", found)), found, strict=True):
@@ -236,7 +236,7 @@ def test_lines_have_a_line_a_target_their_columns_and_the_bytes(found: list[Resu
         assert {name: restore(cells[name]) for name in told} == told
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(several)
 def test_a_table_has_a_row_a_target_and_shows_what_was_said_escaped(found: list[Result]) -> None:
     heading, *rows, counts = lines_of(written("table", found))
@@ -250,7 +250,7 @@ def test_a_table_has_a_row_a_target_and_shows_what_was_said_escaped(found: list[
             assert safe(identified.host or "") in row
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(results)
 def test_screens_have_the_lines_that_are_theirs(result: Result) -> None:
     for text in (headline(result), in_short(result), in_full(result), identify_line(result)):
