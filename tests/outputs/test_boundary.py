@@ -65,7 +65,7 @@ HOSTILE = [
     *("\ue000\U000e0041\ufff9".encode(), "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xc0\xaf\xe2"),
     *("evil \x1b".encode("utf-16"), "evil".encode("utf-16-be"), "é€\U0001d518".encode()),
     *(b'"', b"'", b"''", b'""', b",", b";", b"\\", b"\\x1b", b"\\\\x1b[2J", b"`", b"$(x)", b"${jndi:x}"),
-    *(b"=cmd|' /C calc'!A0", b"@SUM(1)", b"+1", b"-1", b"'=1", "\uff1d1".encode()),
+    *(b"=cmd|' /C calc'!A0", b"@SUM(1)", b"+1", b"-1", b"'=1", "\uff1d1\uff0b".encode(), "\uff0b1".encode()),
     *(b"%s%n%(x)s", b"{0}{error}{", b"[bold]x[/bold]", b"[/]", b"<script>alert(1)</script>", b"&lt;"),
 ]  # fmt: skip
 pieces = st.one_of(
@@ -81,8 +81,7 @@ texts = st.one_of(
 hosts = st.one_of(st.just(b"mx.example.com"), said, said.map(lambda tail: b"mx.example.com" + tail))
 builds = st.one_of(
     st.sampled_from([b"5.5.2650.21", b"4.0.993.5", b"5.5.2652.50", b"2650", b"6.0.3790.4675"]),
-    said.map(lambda tail: b"5.5.26" + tail),
-    said.map(lambda tail: b"X" + tail),
+    *(said.map(start.__add__) for start in (b"5.5.26", b"5.0.XX", b"6.5.7", b"X")),
     said,
 )
 forms = st.sampled_from(
