@@ -113,13 +113,17 @@ def test_the_name_of_a_store_is_made_safe_once(cli: Cli, tmp_path: Path) -> None
 
 
 def test_the_name_of_an_output_is_printable(cli: Cli, tmp_path: Path) -> None:
-    out = tmp_path / "a\x1b[2J\u202e\udcff\n.jsonl"
-    assert r"a\x1b[2J\xe2\x80\xae\xff\x0a.jsonl (1 record, " in cli("identify", GREETING, "-o", out).err
+    out = tmp_path / "a\x1b[2J\\\u202e\udcff\n.jsonl"
+    assert r"a\x1b[2J\\\xe2\x80\xae\xff\x0a.jsonl (1 record, " in cli("identify", GREETING, "-o", out).err
     for more in ((), ("-o", tmp_path / "no" / out.name, "--force")):
         done = cli("identify", GREETING, "-o", out, *more)
         assert done.code in (2, 3)
         assert is_safe(done.err)
         assert done.err.count("\n") == 1
+
+
+def test_a_command_that_there_is_not_is_quoted_as_bytes(cli: Cli) -> None:
+    assert cli("a\\\x1b").err.startswith(r'imcprobe: no such command "a\\\x1b". ')
 
 
 def test_what_typer_quotes_is_printable(cli: Cli) -> None:

@@ -84,20 +84,18 @@ builds = st.one_of(
     *(said.map(start.__add__) for start in (b"5.5.26", b"5.0.XX", b"6.5.7", b"X")),
     said,
 )
-forms = st.sampled_from(
-    [
-        b"220 HOST ESMTP Server (Microsoft Exchange Internet Mail Service BUILD) WORDS",
-        b"220 HOST Microsoft Exchange Internet Mail Connector BUILD WORDS",
-        b"220-HOST WORDS\r\n220 Microsoft Exchange Internet Mail Service BUILD WORDS",
-        b"220 HOST Microsoft ESMTP MAIL Service, Version: BUILD WORDS",
-        b"220 HOST Microsoft SMTP MAIL ready at x Version: BUILD WORDS",
-        b"220 HOST ESMTP WORDS",
-        b"220 HOST ESMTP MS Exchange BUILD WORDS",
-        b"554 HOST ESMTP WORDS",
-        b"HOST WORDS",
-        b"X-Mailer: Internet Mail Service (BUILD) WORDS",
-    ]
-)
+FORMS = [
+    b"220 HOST ESMTP Server (Microsoft Exchange Internet Mail Service BUILD) WORDS",
+    b"220 HOST Microsoft Exchange Internet Mail Connector BUILD WORDS",
+    b"220-HOST WORDS\r\n220 Microsoft Exchange Internet Mail Service BUILD WORDS",
+    b"220 HOST Microsoft ESMTP MAIL Service, Version: BUILD WORDS",
+    b"220 HOST Microsoft SMTP MAIL ready at x Version: BUILD WORDS",
+    b"220 HOST ESMTP WORDS",
+    b"220 HOST ESMTP MS Exchange BUILD WORDS",
+    b"554 HOST ESMTP WORDS",
+    b"HOST WORDS",
+    b"X-Mailer: Internet Mail Service (BUILD) WORDS",
+]
 ends = st.sampled_from([b"\r\n", b"\n", b"", b"\r", b"\r\n\r\n", b"\r\n250 INJECTED\r\n", b"\n\n"])
 greetings = st.one_of(
     st.just(b""),
@@ -106,7 +104,7 @@ greetings = st.one_of(
         lambda form, host, build, words, end: (
             form.replace(b"HOST", host).replace(b"BUILD", build).replace(b"WORDS", words) + end
         ),
-        *(forms, hosts, builds, said, ends),
+        *(st.sampled_from(FORMS), hosts, builds, said, ends),
     ),
 )
 observations = st.builds(
@@ -249,9 +247,7 @@ def test_a_table_has_a_row_a_target_and_shows_what_was_said_escaped(found: list[
             assert safe(identified.host or "") in row
 
 
-@settings(max_examples=200, deadline=None)
-@given(results)
-def test_screens_have_the_lines_that_are_theirs(result: Result) -> None:
+def check_screens(result: Result) -> None:
     for text in (headline(result), in_short(result), in_full(result), identify_line(result)):
         check_one_line(text)
     where, answer, *evidence = check_screen(result).split("\n")
@@ -259,6 +255,22 @@ def test_screens_have_the_lines_that_are_theirs(result: Result) -> None:
     for line in (where, answer, *evidence):
         check_one_line(line)
     assert [line for line in evidence if not EVIDENCE.fullmatch(line)] == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(results)
+def test_screens_have_the_lines_that_are_theirs(result: Result) -> None:
+    check_screens(result)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_hostile_is_so_in_no_place_of_any_greeting(form: bytes) -> None:
+    target = Target("192.0.2.1")
+    for piece in HOSTILE:
+        for build in (b"5.5.26", b"5.0.XX", b"6.5.7", b"X"):
+            greeting = form.replace(b"BUILD", build + piece + b"0").replace(b"HOST", b"mx" + piece)
+            seen = Observation(target, target.host, Status.SUCCESS, greeting + b"\r\n", source="text")
+            check_screens(conclude(seen))
 
 
 @settings(max_examples=25, deadline=None)
@@ -372,14 +384,23 @@ PARSERS: list[Callable[[str], object]] = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
-@given(texts)
-def test_a_message_that_quotes_is_printable(text: str) -> None:
+def check_messages(text: str) -> None:
     for parser in PARSERS:
         try:
             parser(text)
         except (ImcprobeError, ValueError) as error:
             check_one_line(str(error))
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_a_message_that_quotes_is_printable(text: str) -> None:
+    check_messages(text)
+
+
+@pytest.mark.parametrize("piece", HOSTILE, ids=repr)
+def test_a_message_that_quotes_what_is_hostile_is_printable(piece: bytes) -> None:
+    check_messages(f"x{piece.decode('utf-8', 'surrogateescape')}x")
 
 
 @settings(max_examples=15, deadline=None)
