@@ -74,7 +74,7 @@ class Build:
         """
         found = _BUILD.fullmatch(text)
         if found is None:
-            raise ValueError(f"not a build number: {text[:40]!r}")
+            raise ValueError(f"not a build number: {text[:40]!a}")
         major, minor, build, revision = (None if part is None else int(part) for part in found.groups())
         return cls(major, minor, build or 0, revision)
 

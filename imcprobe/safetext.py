@@ -56,6 +56,17 @@ def printable(sentence: str) -> str:
     return safe(sentence).replace("\\\\", "\\")
 
 
+def escaped(error: UnicodeError) -> tuple[str, int]:
+    r"""Show what a stream's encoding lacks as bytes too; made for `codecs.register_error`.
+
+    Python's own `backslashreplace` writes `\xe9` for a letter, where here it is a byte: `restore` could
+    not tell.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return _as_bytes(error.object[error.start : error.end]), error.end
+
+
 class _Table(dict[int, str]):
     """What each character is shown as, found out when it is first met; rare ones are not remembered."""
 
@@ -109,7 +120,11 @@ def _shown(char: str) -> str:
         return r"\\"
     if char.isprintable() and char not in _INVISIBLE and unicodedata.category(char) not in {"Mn", "Me"}:
         return char
-    return "".join(f"\\x{byte:02x}" for byte in to_bytes(char))
+    return _as_bytes(char)
+
+
+def _as_bytes(text: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in to_bytes(text))
 
 
 def _bytes_of(text: str) -> list[bytes]:

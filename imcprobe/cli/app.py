@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import codecs
 import gc
 import os
 import signal
@@ -18,7 +18,7 @@ from imcprobe.cli.terminal import PROGRAM, Terminal, reason_of, say, silence
 from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.fingerprint.builds import FURTHER_BUILDS
 from imcprobe.knowledge.releases import ARTICLE
-from imcprobe.safetext import clip, safe
+from imcprobe.safetext import clip, escaped, safe
 from imcprobe.version import __version__
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ Build table: KB {article} and {further} other documented builds, Exchange 4.0 to
 imcprobe COMMAND --help tells more.  Scan only networks you are responsible for.
 """
 _LONGEST_WORD = 60
+_ESCAPED = "imcprobe"
 # New objects between two looks for garbage (Python: 700).
 _COLLECT_AFTER = 20_000
 
@@ -52,9 +53,10 @@ def main() -> None:
     sys.stdin = sys.stdin or _nowhere("r")
     sys.stdout = sys.stdout or _nowhere("r")
     sys.stderr = sys.stderr or _nowhere("w")
+    codecs.register_error(_ESCAPED, escaped)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a character gets its escape, never an exception.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        # A terminal that cannot show a character gets its bytes, never an exception.
+        stream.reconfigure(errors=_ESCAPED)  # type: ignore[union-attr]
     # A scan makes no cycles, and most of what is alive was made at the start: rarely looking saves 4 %.
     gc.set_threshold(_COLLECT_AFTER)
     code = run(sys.argv[1:])
@@ -89,10 +91,9 @@ def _failed(error: Exception) -> ExitCode:
         if isinstance(error, kind):
             say(words(error))
             return code
-    import traceback  # which nobody needs before
+    from imcprobe.cli.bugs import show  # which nobody needs before
 
-    with contextlib.suppress(OSError):
-        traceback.print_exception(error)
+    show(error)
     say("that was a bug of imcprobe, sorry. Please report the lines above.")
     return ExitCode.BUG
 

@@ -93,13 +93,13 @@ def _read(name: str) -> _Store:
             )
         # What is typed ends where it ends: a line end says that nothing is cut off.
         return _Store(name, "greeting", [conclude(observation("greeting", to_bytes(name) + b"\n"))])
-    shown = "stdin" if name == "-" else safe(name)
+    known_as = "stdin" if name == "-" else name
     try:
         data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
     except OSError as error:
         raise InputError(f"{shown_path(name)} cannot be read: {reason_of(error)}.") from error
-    kind, observations = read_stored(data, shown)
-    return _Store(shown, kind, [conclude(seen) for seen in observations])
+    kind, observations = read_stored(data, known_as)
+    return _Store(safe(known_as), kind, [conclude(seen) for seen in observations])
 
 
 def _is_file_name(text: str) -> bool:

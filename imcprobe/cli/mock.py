@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imcprobe.cli.bugs import catch_log
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from imcprobe.testing.hostile.case import Case
     from imcprobe.testing.server import MockServer
 
-HOSTILE_FLEET = "hostile"
+_FLEETS = ("hostile", *HOSTILE)
 _MOST_DIGITS = 6
+_LONGEST_NUMBER = 20
 _FAULT_HELP = "; ".join(f"{row.usage}: {row.help}" for row in FAULTS.values())
 
 
@@ -60,8 +62,8 @@ def mock(
         typer.Option(
             "--fleet",
             metavar="N|NAME",
-            help="N servers on consecutive addresses (Linux has 127/8); or a fleet that does what a hostile "
-            f"world does: {HOSTILE_FLEET}, or a class of it: {', '.join(HOSTILE)}.",
+            help="N servers on consecutive addresses (Linux has 127/8); or the hostile fleet, which does what "
+            f"a broken or ill-meaning world does: hostile, or a class of it: {', '.join(HOSTILE)}.",
         ),
     ] = None,
     fault: Annotated[
@@ -81,6 +83,7 @@ def mock(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No remarks beside the ready line.")] = False,
 ) -> int:
     """Be an Exchange server, for tests. On 127.0.0.1:2525, 5.5 SP3, until Ctrl-C."""
+    catch_log()
     terminal = Terminal(quiet=quiet)
     said = _greeting(build, greeting)
     if _is_made_up(build):
@@ -90,24 +93,29 @@ def mock(
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
     if fleet is None:
         return asyncio.run(_run(member.at(host, port), command, terminal))
-    if fleet.isascii() and fleet.isdecimal():
-        return asyncio.run(_run(Fleet([member] * _count(fleet), first=host, port=port), command, terminal))
-    if build is not None or greeting is not None or fault:
+    cases = _cases(fleet)
+    if cases and (build is not None or greeting is not None or fault):
         raise UsageError(
             f"--fleet {quoted(fleet)}: each of it says its own. Leave --build, --greeting and --fault away."
         )
-    if fleet not in (HOSTILE_FLEET, *HOSTILE):
-        raise UsageError(
-            f"--fleet {quoted(fleet)}: unknown. Give a number, or {HOSTILE_FLEET}, {', '.join(HOSTILE)}."
-        )
-    cases = hostile_cases(*([] if fleet == HOSTILE_FLEET else [fleet]))
-    servers = Fleet([case.member for case in cases.values()], first=host, port=port)
+    members = [case.member for case in cases.values()] or [member] * _count(fleet)
+    servers = Fleet(members, first=host, port=port)
     return asyncio.run(_run(servers, command, terminal, {} if quiet else cases))
+
+
+def _cases(fleet: str) -> dict[str, Case]:
+    """The servers of a fleet that has a name, none of one that is a number. Raises UsageError for neither."""
+    if fleet.isascii() and fleet.isdecimal():
+        return {}
+    if fleet not in _FLEETS:
+        known = ", ".join(_FLEETS)
+        raise UsageError(f"--fleet {quoted(fleet)}: unknown. Give 1 to {MAX_MEMBERS}, or {known}.")
+    return hostile_cases(*([fleet] if fleet in HOSTILE else []))
 
 
 def _count(text: str) -> int:
     if not 1 <= int(text[:_MOST_DIGITS]) <= MAX_MEMBERS:
-        raise UsageError(f"--fleet {clip(text, _MOST_DIGITS)}: 1 to {MAX_MEMBERS} servers are possible.")
+        raise UsageError(f"--fleet {clip(text, _LONGEST_NUMBER)}: 1 to {MAX_MEMBERS} servers are possible.")
     return int(text)
 
 

@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imcprobe.cli.bugs import catch_log
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
 from imcprobe.cli.terminal import shown_ports
 from imcprobe.errors import ImcprobeError, OutputError
@@ -89,6 +90,7 @@ class Run:
 
 def run_scan(run: Run) -> int:
     """Run to the end, or until a signal; returns the exit code. Raises ImcprobeError."""
+    catch_log()
     try:
         run.options = _capped(run.options, run.left, run.terminal)
         if run.announcement is not None:

@@ -229,7 +229,7 @@ def reply_code(greeting: bytes) -> int | None:
 
 def shown_greeting(greeting: bytes) -> str | None:
     """A greeting fit to print, without its last line end; None when nothing came."""
-    return safe(greeting.rstrip(b"\r\n")) if greeting else None
+    return safe(re.sub(rb"\r?\n\Z", b"", greeting)) if greeting else None
 
 
 def is_complete(seen: Observation) -> bool:

@@ -1,4 +1,8 @@
-"""CSV that a spreadsheet may open: RFC 4180 but for LF as the line end, and no cell is a formula."""
+"""CSV that a spreadsheet may open: RFC 4180 but for LF as the line end, and no cell is a formula.
+
+What would be one gets a `'` in front, and so does what begins with one: a leading `'` is never part of
+the value, and whoever reads the cells takes it away.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,8 @@ MAX_CELL = 32_767
 # What a spreadsheet begins a formula with; TAB and CR never get here, the sanitiser has escaped them.
 # Full-width forms are taken for plain ones where that is the custom.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_TEXT = "'"
+_GUARDED = (*_FORMULA, _TEXT)
 
 
 def header_line() -> str:
@@ -34,7 +40,7 @@ def csv_line(result: Result) -> str:
 
 def _cell(value: Value) -> str:
     text = text_of(value)
-    return clip(f"'{text}" if text.startswith(_FORMULA) else text, MAX_CELL)
+    return clip(f"{_TEXT}{text}" if text.startswith(_GUARDED) else text, MAX_CELL)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ async def check(host: str, port: int = DEFAULT_PORT, *, options: ProbeOptions | 
     """
     targets = parse([host], ports=(port,))
     if len(targets) != 1:
-        raise UsageError(f"{host} is {len(targets)} hosts: scan() takes networks.")
+        raise UsageError(f"{host.strip()} is {len(targets)} hosts: scan() takes networks.")
     # To the end of the scan, which comes after the goodbye.
     (result,) = [each async for each in _results(targets, options or ProbeOptions(watch_connect=True))]
     return result

@@ -27,7 +27,7 @@ def read_records(data: bytes, name: str) -> Iterator[Observation]:
     """Read a file's bytes: a record a line, or one object with `results`.
 
     A last line that is torn is left out: a scan was killed. Files of JSON Lines may stand one behind the
-    other. Raises InputError that names `name` and the line.
+    other. Raises InputError that names `name`, which must be safe to show, and the line.
     """
     lines = data.splitlines()
     if lines and not data.endswith(b"\n") and len(lines) > 1 and record_of(lines[-1]) is None:

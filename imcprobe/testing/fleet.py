@@ -164,7 +164,7 @@ def _consecutive(first: str, number: int) -> list[str]:
         start = ipaddress.ip_address(first)
         return [str(start + offset) for offset in range(number)]
     except ValueError as error:
-        raise UsageError(f"{number} addresses from {first!a} on: {error}.") from None
+        raise UsageError(f"{number} addresses from {first!a} on: {ascii(str(error))[1:-1]}.") from None
 
 
 def _allow_files(wanted: int) -> None:

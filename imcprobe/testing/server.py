@@ -249,7 +249,8 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
         return _bind(host, port, shared=shared)
     except (OSError, UnicodeError) as error:  # no host name at all
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"cannot listen on {Target(host, port)}: {reason}. Choose another.") from error
+        place = ascii(str(Target(host, port)))[1:-1]  # a host may be any text
+        raise UsageError(f"cannot listen on {place}: {reason}. Choose another.") from error
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -252,6 +252,18 @@ def test_a_fleet_says_where_it_is() -> None:
     assert process.returncode == 0
 
 
+def test_a_hostile_fleet_says_who_is_where_and_what_is_right() -> None:
+    process = start("mock", "--port", "0", "--fleet", "codes")
+    line = ready(process)
+    assert line.startswith("imcprobe mock: 21 servers listening on 127.0.0.1:")
+    first = line.split()[5]
+    assert ready(process) == f"{first}\tcodes/421\tapplication-error\trefused\tis not available, and closes"
+    told = [ready(process) for _ in range(20)]
+    assert told[2].split("\t")[1:4] == ["codes/550-with-a-build", "application-error", "Exchange Server"]
+    process.terminate()
+    assert process.communicate(timeout=10) == (b"", b"")
+
+
 @pytest.mark.parametrize(("build", "code"), [("5.5.2650.21", 1), ("5.5.2653.13", 0)])
 def test_a_mock_runs_a_command_and_ends_with_its_code(shell: Any, build: str, code: int) -> None:
     command = 'imcprobe check --expect ">=5.5sp4" $IMCPROBE_MOCK'

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from base64 import b64decode
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,7 @@ from imcprobe.outputs.records import (
     reply_code,
     result_line,
     result_record,
+    shown_greeting,
     summary_record,
 )
 from imcprobe.outputs.schema import json_schema
@@ -83,7 +85,23 @@ def test_the_record_has_the_bytes_twice_as_text_and_exactly(each_result: Result)
     record = result_record(each_result)
     greeting = each_result.observation.greeting
     assert b64decode(record["greeting_base64"] or "") == greeting
-    assert restore(record["greeting"] or "") == greeting.rstrip(b"\r\n")
+    assert restore(record["greeting"] or "") == re.sub(rb"\r?\n\Z", b"", greeting)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "shown"),
+    [
+        (b"220 x\r\n", "220 x"),
+        (b"220 x\n", "220 x"),
+        (b"220 x\r", r"220 x\x0d"),
+        (b"220 x\r\n\r\n", r"220 x\x0d\x0a"),
+        (b"\n", ""),
+    ],
+)
+def test_a_greeting_is_shown_without_its_last_line_end_and_with_any_other(
+    greeting: bytes, shown: str
+) -> None:
+    assert shown_greeting(greeting) == shown
 
 
 def test_head_and_summary_are_valid(all_results: list[Result]) -> None:

@@ -210,9 +210,23 @@ def test_a_spreadsheet_row_is_strict_csv_and_no_formula(each_result: Result) -> 
 
 
 @pytest.mark.parametrize(
-    "start", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", '="x"', "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"]
+    "start",
+    [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-1",
+        "@SUM(1)",
+        '="x"',
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff20x",
+        "'",
+        "'=1",
+        "''",
+    ],
 )
-def test_a_cell_that_would_be_a_formula_is_made_text(start: str) -> None:
+def test_a_cell_that_would_be_a_formula_or_seem_to_be_made_text_is_made_text(start: str) -> None:
     found = conclude(Observation(Target(start, 0), None, Status.SUCCESS, start.encode(), source="text"))
     row = dict(zip([c.name for c in COLUMNS], next(csv.reader([csv_line(found)])), strict=True))
     assert row["target"] == row["greeting"] == f"'{start}"

@@ -25,8 +25,8 @@ async def test_check_takes_a_port_and_options(imc_server: ServerFactory) -> None
 
 
 async def test_check_is_for_one_host() -> None:
-    with pytest.raises(imcprobe.UsageError, match="is 256 hosts: scan"):
-        await imcprobe.check("10.0.0.0/24")
+    with pytest.raises(imcprobe.UsageError, match=r"^10\.0\.0\.0/24 is 256 hosts: scan"):
+        await imcprobe.check("\u202810.0.0.0/24\x85\n")
     with pytest.raises(imcprobe.TargetError):
         await imcprobe.check("10.0.0.300")
 

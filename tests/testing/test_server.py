@@ -182,6 +182,12 @@ async def test_a_deaf_server_answers_no_connection() -> None:
         await server.settle(connections=1)
 
 
+async def test_a_name_that_cannot_be_shown_is_quoted_in_ascii() -> None:
+    with pytest.raises(UsageError, match=r"cannot listen on \\x1b\[2J\\u202e\.\.x:0: ") as no:
+        await MockServer(host="\x1b[2J\u202e..x").start()
+    assert str(no.value).isascii()
+
+
 async def test_a_refused_server_keeps_its_port_and_refuses() -> None:
     async with MockServer(refused=True) as server:
         with pytest.raises(ConnectionRefusedError):
