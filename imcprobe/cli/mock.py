@@ -62,8 +62,8 @@ def mock(
         typer.Option(
             "--fleet",
             metavar="N|NAME",
-            help="N servers on consecutive addresses (Linux has 127/8); or the hostile fleet, which does what "
-            f"a broken or ill-meaning world does: hostile, or a class of it: {', '.join(HOSTILE)}.",
+            help="N servers on consecutive addresses (Linux has 127/8); or the fleet that does what "
+            f"a hostile world does: hostile, or a class of it: {', '.join(HOSTILE)}.",
         ),
     ] = None,
     fault: Annotated[

@@ -256,7 +256,7 @@ def test_a_hostile_fleet_says_who_is_where_and_what_is_right() -> None:
     process = start("mock", "--port", "0", "--fleet", "codes")
     line = ready(process)
     assert line.startswith("imcprobe mock: 21 servers listening on 127.0.0.1:")
-    first = line.split()[5]
+    first = line.split()[6]
     assert ready(process) == f"{first}\tcodes/421\tapplication-error\trefused\tis not available, and closes"
     told = [ready(process) for _ in range(20)]
     assert told[2].split("\t")[1:4] == ["codes/550-with-a-build", "application-error", "Exchange Server"]
