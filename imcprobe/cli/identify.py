@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -12,15 +11,16 @@ import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
-from imcprobe.cli.terminal import Terminal, reason_of
+from imcprobe.cli.files import ONLY, OutputFiles
+from imcprobe.cli.inputs import MAX_STORE, named, read_bytes
+from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import InputError, UsageError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.outputs.formats import FORMATS, Format
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.screen import identify_line
 from imcprobe.outputs.tally import Tally
-from imcprobe.safetext import quoted, safe, to_bytes
+from imcprobe.safetext import quoted, to_bytes
 from imcprobe.sources.detect import read_stored
 from imcprobe.sources.text import observation
 from imcprobe.version import __version__
@@ -93,13 +93,8 @@ def _read(name: str) -> _Store:
             )
         # What is typed ends where it ends: a line end says that nothing is cut off.
         return _Store(name, "greeting", [conclude(observation("greeting", to_bytes(name) + b"\n"))])
-    shown = "stdin" if name == "-" else safe(name)
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
-    except OSError as error:
-        raise InputError(f"{shown_path(name)} cannot be read: {reason_of(error)}.") from error
-    kind, observations = read_stored(data, shown)
-    return _Store(shown, kind, [conclude(seen) for seen in observations])
+    kind, observations = read_stored(read_bytes(name, MAX_STORE, "Split it."), named(name))
+    return _Store(named(name), kind, [conclude(seen) for seen in observations])
 
 
 def _is_file_name(text: str) -> bool:
