@@ -102,7 +102,7 @@ def observation(record: Any, place: str, *, probed: bool = False) -> Observation
         return Observation(
             Target(_text(record["target"]), port),
             _optional(record["ip"]),
-            Status(_text(record["status"])),
+            Status(record["status"]),
             greeting=_greeting(record["greeting_base64"]),
             ehlo=_lines(record["ehlo"]),
             times=Times(duration(record["times"]["connect_ms"]), duration(record["times"]["greeting_ms"])),

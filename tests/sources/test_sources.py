@@ -343,3 +343,11 @@ def test_json_lines_have_each_line_end() -> None:
 
 def test_blank_lines_part_the_lines_of_a_reply() -> None:
     assert greetings("220-a\n\n220 b\n") == [("f line 1", b"220-a\n"), ("f line 3", b"220 b\n")]
+
+
+def test_a_last_line_that_is_torn_is_left_out_and_no_other() -> None:
+    *first, _ = stored("jsonl").splitlines(keepends=True)
+    data = b"".join(first)
+    assert len(list(read_records(data + first[1][:-1][:100], "f"))) == len(OBSERVATIONS)
+    with pytest.raises(InputError, match="f line 5 is no record of imcprobe"):
+        list(read_records(data + first[1][:100] + b"\n", "f"))
