@@ -44,7 +44,6 @@ _MAX_NAME = 253
 # range (10.0.0.1-300): no top-level domain does. A single label may, if it is no number.
 _NUMERIC = re.compile(r"[0-9-]+|0x[0-9a-f]*|.*\.[0-9][^.]*", re.ASCII)
 _ZONE = re.compile(r"%[A-Za-z0-9_.-]{1,15}", re.ASCII)
-
 _PREFIX_LENGTH = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
 
 LOOPBACK_OF = {0: int(ipaddress.IPv4Address("127.0.0.1")), _V6: _V6 + 1}
@@ -175,6 +174,8 @@ def subtract(ranges: list[Range], barred: list[Range]) -> list[Range]:
 def split_port(spec: str) -> tuple[str, int | None]:
     """The host of a target, in small letters and without brackets, and its own port. Raises TargetError."""
     text = spec.strip()
+    if len(text) > _MAX_NAME + len(":65535"):  # nothing is longer: no need to take it to pieces
+        raise TargetError(f"{quoted(text)} is not an address, network, range or host name.")
     if "://" in text:
         raise TargetError(f"{quoted(spec)} is a URL. Give its host alone.")
     if text.isascii():  # of other letters small ones would be another name

@@ -97,14 +97,21 @@ def decode(data: bytes) -> str:
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
+def to_utf_8(data: bytes) -> bytes:
+    """What `to_bytes(decode(data))` gives, no copy of it where there is nothing to decode."""
+    return data.removeprefix(codecs.BOM_UTF8) if _utf_16_of(data) is None else to_bytes(decode(data))
+
+
 def _utf_16_of(data: bytes) -> str | None:
     """Which UTF-16 the text of a file is in, None for neither.
 
     All of the file counts: one line of a stranger's that looks like it must not spoil the others.
     """
+    if 0 not in data:
+        return None
     zeros = data[::2].count(0), data[1::2].count(0)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16" if any(zeros) else None
+        return "utf-16"
     if min(zeros) > 0 or max(zeros) * 4 <= len(data):  # of plain text every other byte is zero
         return None
     return "utf-16-le" if zeros[1] else "utf-16-be"

@@ -35,7 +35,12 @@ from imcprobe.safetext import LONGEST_QUOTE, clip, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+MAX_BAD_LINES = 10_000
+"""Lines that are passed over: each is told, and kept; where there are more something else was meant."""
+MAX_RANGES = 1 << 25
+"""Ranges of a list: as many as lines of eight characters in 256 MiB. A line may fall into thousands."""
+
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n?|\n|\Z)")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 
@@ -68,6 +73,8 @@ class _Given:
             self.names.setdefault(name.rstrip("."), name)
             self.count += 1
         else:
+            if len(self.ranges) + len(ranges) > MAX_RANGES:
+                raise TargetError(f"{text} makes it more than {MAX_RANGES:,} ranges. Give networks.")
             self.ranges += ranges
             self.count += sum(last - first + 1 for first, last in ranges)
 
@@ -202,6 +209,9 @@ class TargetsBuilder:
                 message = f"{source} line {number}: {error}"
                 if not skip_bad:
                     raise TargetError(f"{message} Fix it, or --skip-bad.") from None
+                if len(self._bad) >= MAX_BAD_LINES:
+                    what = f"more than {MAX_BAD_LINES:,} lines are no targets"
+                    raise TargetError(f"{source} line {number}: {what}. Give a list of targets.") from None
                 self._bad.append(BadLine(clip(line, LONGEST_QUOTE), message))
 
     def exclude_lines(self, text: str, source: str) -> None:
@@ -271,8 +281,9 @@ def parse_ports(text: str) -> tuple[int, ...]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        wanted = line.partition("#")[0].strip()
+    # One at a time: all of them as strings are ten times the text.
+    for number, line in enumerate(_LINE.finditer(text), 1):
+        wanted = line[1].partition("#")[0].strip()
         if wanted:
             yield number, wanted
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imcprobe.safetext import clip, decode, printable, restore, safe, to_bytes
+from imcprobe.safetext import clip, decode, printable, restore, safe, to_bytes, to_utf_8
 
 
 @given(st.binary())
@@ -90,3 +90,8 @@ def test_a_flood_of_what_cannot_be_shown_costs_little(data: bytes) -> None:
     began = time.process_time()
     safe(data)
     assert time.process_time() - began < 0.2
+
+
+@given(st.binary() | st.text().map(lambda text: text.encode("utf-16", "surrogatepass")))
+def test_bytes_become_utf_8_as_their_text_would(data: bytes) -> None:
+    assert to_utf_8(data) == to_bytes(decode(data))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 import tracemalloc
 from itertools import islice
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from imcprobe.errors import TargetError, UsageError
 from imcprobe.model import Target
 from imcprobe.order import Done, Order
-from imcprobe.targets import Targets, TargetsBuilder, parse, parse_ports
+from imcprobe.targets import MAX_BAD_LINES, Targets, TargetsBuilder, parse, parse_ports
 
 specs = st.lists(
     st.sampled_from(["10.0.0.0/29", "10.0.0.4-9", "10.0.0.1:2525", "::1", "2001:db8::/126", "mx.example.com",
@@ -358,3 +359,61 @@ def test_the_digest_knows_which_name_is_on_which_port() -> None:
     one = parse(["a.example.com:25", "b.example.com:26"])
     other = parse(["a.example.com:26", "b.example.com:25"])
     assert one.digest != other.digest
+
+
+@pytest.mark.parametrize("filling", [".", "a.", "1", "-", "1-1.", "/", ":", "[", "%", "\u212a"])
+def test_a_line_without_an_end_is_a_bad_one_that_costs_little(filling: str) -> None:
+    text = filling * (2_000_000 // len(filling))
+    tracemalloc.start()
+    began = time.process_time()
+    with pytest.raises(TargetError) as caught:
+        TargetsBuilder().add_lines(f"10.0.0.1\n{text}", "hosts.txt")
+    took = time.process_time() - began
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (took < 1, peak < 5 * sys.getsizeof(text)) == (True, True)
+    shown = f'"{text[:79]}…"'
+    assert str(caught.value) == (
+        f"hosts.txt line 2: {shown} is not an address, network, range or host name. Fix it, or --skip-bad."
+    )
+
+
+def test_a_long_comment_and_blanks_make_no_line_bad() -> None:
+    builder = TargetsBuilder()
+    builder.add_lines(f"{' ' * 1_000}10.0.0.1{' ' * 1_000}# {'x' * 1_000}", "hosts.txt")
+    assert shown(builder.build()) == ["10.0.0.1:25"]
+
+
+def test_the_longest_name_with_the_longest_port_is_read() -> None:
+    name = ".".join(["a" * 62, "b" * 62, "c" * 62, "d" * 56, "example"])
+    assert len(name) == 253
+    assert shown(parse([f"{name}:65535"])) == [f"{name}:65535"]
+
+
+def test_a_file_of_bad_lines_is_no_list_of_targets() -> None:
+    builder = TargetsBuilder()
+    builder.add_lines("x y\n" * MAX_BAD_LINES, "hosts.txt", skip_bad=True)
+    assert len(builder.build().bad) == MAX_BAD_LINES
+    message = r"more\.txt line 2: more than 10,000 lines are no targets\. Give a list of targets\.$"
+    with pytest.raises(TargetError, match=message):
+        builder.add_lines("10.0.0.1\nx y\n", "more.txt", skip_bad=True)
+
+
+def test_the_lines_of_a_list_are_taken_one_at_a_time() -> None:
+    text = "#\n" * 200_000
+    tracemalloc.start()
+    TargetsBuilder().add_lines(text, "hosts.txt")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
+
+
+def test_a_few_lines_cannot_fall_into_any_number_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imcprobe.targets.MAX_RANGES", 512)
+    builder = TargetsBuilder()
+    builder.add_lines("10.0.0-255.1\n10.0.0-255.3\n", "hosts.txt")
+    message = r"hosts\.txt line 1: 10\.0\.0-255\.5 makes it more than 512 ranges\. Give networks\. Fix it"
+    with pytest.raises(TargetError, match=message):
+        builder.add_lines("10.0.0-255.5\n", "hosts.txt")
+    with pytest.raises(TargetError, match="line 3: 192"):
+        builder.exclude_lines("10.0.0-255.1\n10.0.0-255.3\n192.0.2.1\n", "never.txt")

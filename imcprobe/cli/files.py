@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from imcprobe.cli.inputs import shown_path
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS, JsonLines
@@ -141,16 +142,6 @@ class OutputFiles:
             if file.made and not file.begun:
                 with contextlib.suppress(OSError):
                     Path(file.path).unlink()
-
-
-def read_bytes(path: str) -> bytes:
-    """A whole file. Raises OSError."""
-    return Path(path).read_bytes()
-
-
-def shown_path(path: str) -> str:
-    """A path for a message, whole."""
-    return f'"{safe(path)}"'
 
 
 def _parse_only(text: str | None) -> tuple[str, ...]:

@@ -3,41 +3,60 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, read_bytes, shown_path
-from imcprobe.cli.terminal import Terminal, reason_of
+from imcprobe.cli.files import ONLY, OutputFiles
+from imcprobe.cli.inputs import MAX_STORE, read_bytes
+from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import InputError, UsageError
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.outputs.formats import FORMATS, Format
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.screen import identify_line
-from imcprobe.outputs.tally import Tally
+from imcprobe.outputs.tally import Tally, alike
 from imcprobe.safetext import quoted, safe, to_bytes
 from imcprobe.sources.detect import read_stored
 from imcprobe.sources.text import observation
 from imcprobe.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from imcprobe.model import Result
+    from imcprobe.model import Observation, Result
+
+
+# Greetings that are judged and written in one go: a file of short ones holds more than memory does.
+_BATCH = 512
 
 
 @dataclass(slots=True)
 class _Store:
-    """One argument: a file, stdin, or a greeting itself (`kind` "greeting")."""
+    """One argument: a file, stdin, or a greeting itself (`kind` "greeting"); what is known of it by then."""
 
     name: str
     kind: str
-    results: list[Result]
+    data: bytes
+    count: int = 0
+    exchange: int = 0
+
+    def observations(self) -> Iterator[Observation]:
+        """What it holds, from the first on. Raises InputError where it is damaged."""
+        if self.kind == "greeting":
+            # What is typed ends where it ends: a line end says that nothing is cut off.
+            return iter([observation("greeting", self.data + b"\n")])
+        return read_stored(self.data, self.name)[1]
+
+    def batches(self) -> Iterator[list[Result]]:
+        observations = self.observations()
+        while batch := [conclude(seen) for seen in islice(observations, _BATCH)]:
+            yield batch
 
 
 class Answers(Format):
@@ -80,7 +99,7 @@ def identify(
         for store in read:
             if store.kind != "greeting":
                 terminal.remark(_told(store))
-    found = any(map(ONLY["exchange"], _all(read)))
+    found = any(store.exchange for store in read)
     return ExitCode.OK if found else ExitCode.CONDITION_MET
 
 
@@ -91,15 +110,12 @@ def _read(name: str) -> _Store:
                 f"{quoted(name)} cannot be read: no such file. A greeting has blanks in it; "
                 "what a build is, imcprobe builds tells."
             )
-        # What is typed ends where it ends: a line end says that nothing is cut off.
-        return _Store(name, "greeting", [conclude(observation("greeting", to_bytes(name) + b"\n"))])
+        return _Store(name, "greeting", to_bytes(name), 1)
+    data = read_bytes(name, MAX_STORE, "Split it.")
     known_as = "stdin" if name == "-" else name
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else read_bytes(name)
-    except OSError as error:
-        raise InputError(f"{shown_path(name)} cannot be read: {reason_of(error)}.") from error
     kind, observations = read_stored(data, known_as)
-    return _Store(safe(known_as), kind, [conclude(seen) for seen in observations])
+    # All of it is looked at before anything is written.
+    return _Store(known_as, kind, data, sum(1 for _ in observations))
 
 
 def _is_file_name(text: str) -> bool:
@@ -115,28 +131,31 @@ def _write(
     verbose: int,
     started: float,
 ) -> None:
-    everything = list(_all(read))
     form, shows_all = _format(read, chosen, terminal)
     show = (lambda _: True) if shows_all or verbose else ONLY["exchange"]
     tally = Tally()
-    for result in everything:
-        tally.add(result)
     kinds = {"records" if store.kind == "records" else "text" for store in read}
     head = Head(
         version=__version__,
         started=started,
-        targets=len(everything),
+        targets=sum(store.count for store in read),
         source="records" if "records" in kinds else "text",
     )
-    seconds = time.time() - started
+    complete = False
     try:
         files.start(head)
-        files.add(everything)
-        told = files.end(tally, seconds, complete=True)
+        terminal.out(form.start(head))
+        for store, batch in chain.from_iterable(zip(repeat(each), each.batches()) for each in read):
+            for result, count in alike(batch):
+                tally.add(result, count)
+            store.exchange += sum(map(ONLY["exchange"], batch))
+            files.add(batch)
+            terminal.out(form.rows(filter(show, batch)))
+        complete = True
     finally:
-        files.close()
-    rows = form.rows(filter(show, everything))
-    terminal.out(form.start(head) + rows + form.end(tally, seconds, complete=True))
+        seconds = time.time() - started
+        told = files.end(tally, seconds, complete=complete)
+    terminal.out(form.end(tally, seconds, complete=True))
     if told:
         terminal.remark(f"wrote {told}")
 
@@ -149,12 +168,7 @@ def _format(read: list[_Store], chosen: str | None, terminal: Terminal) -> tuple
     return FORMATS[name](), name != "table"
 
 
-def _all(read: Iterable[_Store]) -> Iterable[Result]:
-    return (result for store in read for result in store.results)
-
-
 def _told(store: _Store) -> str:
-    exchange = sum(map(ONLY["exchange"], store.results))
     what = "greeting" if store.kind == "text" else "record"
-    plural = "" if len(store.results) == 1 else "s"
-    return f"{store.name}   {store.kind}   {len(store.results):,} {what}{plural}   {exchange:,} Exchange"
+    plural = "" if store.count == 1 else "s"
+    return f"{safe(store.name)}   {store.kind}   {store.count:,} {what}{plural}   {store.exchange:,} Exchange"

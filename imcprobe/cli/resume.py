@@ -18,6 +18,7 @@ from imcprobe.model import Status
 from imcprobe.order import Done, Order, parse_shard
 from imcprobe.safetext import safe
 from imcprobe.sources.unfinished import Unfinished
+from imcprobe.targets import MAX_BAD_LINES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,11 @@ class Earlier:
         for number, seen in enumerate(self._unfinished.observations(), 2):
             if seen.target.port == 0 and seen.status is Status.INVALID_INPUT:
                 self.bad[seen.target.host] += 1
+                if len(self.bad) > MAX_BAD_LINES:
+                    raise InputError(
+                        f"--resume {self._name} line {number}: no scan passes over so many lines. "
+                        "Start anew with --force."
+                    )
                 continue
             index = targets.index_of(seen.target)
             if index is None or index in self.done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,10 @@ import typer
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
-from imcprobe.cli.files import ONLY, OutputFiles, is_same_file, read_bytes, shown_path
+from imcprobe.cli.files import ONLY, OutputFiles, is_same_file
+from imcprobe.cli.inputs import MAX_LIST, named, read_bytes
 from imcprobe.cli.running import Run, run_scan
-from imcprobe.cli.terminal import Terminal, reason_of, shown_ports
+from imcprobe.cli.terminal import Terminal, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.order import Order, parse_shard
 from imcprobe.outputs.formats import FORMATS
@@ -179,34 +179,31 @@ def _targets(
         raise UsageError("- is stdin, which can be read once. Give one of the lists as a file.")
     builder = TargetsBuilder()
     for path in files:
-        builder.add_lines(_text(path), _named(path), skip_bad=skip_bad)
+        builder.add_lines(_text(path), named(path), skip_bad=skip_bad)
     for spec in specs:
         builder.add(spec)
     for spec in exclude:
         builder.exclude(spec)
     for path in exclude_files:
-        builder.exclude_lines(_text(path), _named(path))
+        builder.exclude_lines(_text(path), named(path))
     targets = builder.build(parse_ports(port))
     if len(targets) == 0:
         if targets.excluded:
             raise UsageError(f"nothing is left to scan: {targets.excluded:,} excluded. Exclude less.")
         if files:
             bad = f", {len(targets.bad):,} passed over" if targets.bad else ""
-            raise UsageError(f"no targets in {', '.join(map(_named, files))}{bad}. Write one a line.")
+            raise UsageError(f"no targets in {', '.join(map(named, files))}{bad}. Write one a line.")
         raise UsageError("no targets. Name some, or give a list: imcprobe scan -i hosts.txt")
     return targets
 
 
-def _named(path: str) -> str:
-    return "stdin" if path == "-" else safe(path)
-
-
 def _text(path: str) -> str:
     try:
-        return decode(sys.stdin.buffer.read() if path == "-" else read_bytes(path))
-    except OSError as error:
-        hint = " For nmap's -iL FILE write -i FILE." if path == "L" else ""
-        raise InputError(f"{shown_path(path)} cannot be read: {reason_of(error)}.{hint}") from error
+        return decode(read_bytes(path, MAX_LIST, "Give networks or ranges, or split it."))
+    except InputError as error:
+        if path != "L":
+            raise
+        raise InputError(f"{error} For nmap's -iL FILE write -i FILE.") from error
 
 
 def _announced(targets: Targets, order: Order, earlier: Earlier | None) -> str:

@@ -10,14 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from imcprobe.addresses import MAX_PORT
 from imcprobe.errors import InputError
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES
 from imcprobe.model import SCHEMA_NAME, Observation, Status, Target, Times
 from imcprobe.safetext import restore
+from imcprobe.sources.lines import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week.
+MAX_LINE = 1 << 22
+"""Bytes of a record, without its line end: a greeting of 64 KiB, shown and in Base64, its host, and an
+EHLO reply of 64 KiB, five characters for a byte, make less than a quarter of it."""
+MAX_DOCUMENT = 1 << 27
+"""Bytes of one JSON object: it is read in one go, and what is made of it takes up to 24 times as much."""
+
+# Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week. Text
+# is counted as it is shown, four characters for a byte; the longest is the name of a file (4,096 bytes).
 MAX_GREETING = 1 << 18
+MAX_TEXT = 1 << 15
+MAX_EHLO = 4 * MAX_REPLY_BYTES
 MAX_ATTEMPTS = 1000
 MAX_MILLISECONDS = 7 * 86_400_000.0
 _MOMENT = re.compile(r"(?:19[7-9][0-9]|2[0-9]{3})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -29,18 +40,20 @@ def read_records(data: bytes, name: str) -> Iterator[Observation]:
     A last line that is torn is left out: a scan was killed. Files of JSON Lines may stand one behind the
     other. Raises InputError that names `name`, which must be safe to show, and the line.
     """
-    lines = data.splitlines()
-    if lines and not data.endswith(b"\n") and len(lines) > 1 and record_of(lines[-1]) is None:
-        lines.pop()
-    first = next(filter(bytes.strip, lines), b"")
+    _, first = next(lines_of(data, MAX_LINE + 1), (0, b""))
     if (record_of(first) or {}).get("type") != "scan":
         yield from _of_document(data, name)
         return
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in lines_of(data, MAX_LINE + 1):
         place = f"{name} line {number}"
-        record = _parsed(line, place)
+        is_whole = line.endswith(b"\n")
+        if len(line) > MAX_LINE and not is_whole:
+            raise InputError(f"{place} is longer than a record can be.")
+        record = record_of(line)
+        if record is None and not is_whole:
+            return
+        if record is None:
+            raise InputError(f"{place} is no record of imcprobe.")
         if record.get("type") == "scan":
             check_schema(record, name)
         elif record.get("type") == "result":
@@ -48,7 +61,14 @@ def read_records(data: bytes, name: str) -> Iterator[Observation]:
 
 
 def _of_document(data: bytes, name: str) -> Iterator[Observation]:
-    document = _parsed(data, name)
+    if len(data) > MAX_DOCUMENT:
+        raise InputError(
+            f"{name} is no JSON Lines of imcprobe, and as JSON larger than {MAX_DOCUMENT >> 20} MiB. "
+            "Store large scans as .jsonl."
+        )
+    document = record_of(data)
+    if document is None:
+        raise InputError(f"{name} is no record of imcprobe.")
     head, results = document.get("scan"), document.get("results")
     if not isinstance(head, dict) or not isinstance(results, list):
         raise InputError(f"{name} is JSON, but no scan of imcprobe.")
@@ -70,13 +90,6 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
-
-
-def _parsed(line: bytes, place: str) -> dict[str, Any]:
-    record = record_of(line)
-    if record is None:
-        raise InputError(f"{place} is no record of imcprobe.")
-    return record
 
 
 def observation(record: Any, place: str, *, probed: bool = False) -> Observation:
@@ -103,20 +116,22 @@ def observation(record: Any, place: str, *, probed: bool = False) -> Observation
         raise InputError(f"{place} is no result record of imcprobe.") from error
 
 
-def _text(value: str) -> str:
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise ValueError
     return restore(value).decode("utf-8", "surrogateescape")
 
 
-def _optional(value: str | None) -> str | None:
+def _optional(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
-def _lines(value: list[str] | None) -> tuple[str, ...] | None:
+def _lines(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list):
-        raise TypeError
-    return tuple(map(_text, value))
+    if not isinstance(value, list) or len(value) > MAX_REPLY_LINES or sum(map(len, value)) > MAX_EHLO:
+        raise ValueError
+    return tuple(restore(line).decode("utf-8", "surrogateescape") for line in value)
 
 
 def _greeting(value: str | None) -> bytes:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from imcprobe.fingerprint.identify import identify
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
 from imcprobe.model import Family, Observation, Status, Target
+from imcprobe.sources.lines import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _MORE = re.compile(rb"\s*([2-5][0-9][0-9])-")
 _CODE = re.compile(rb"\s*([2-5][0-9][0-9])(?=[ \r\n-]|$)")
 _HEADER = re.compile(rb"[!-9;-~]{1,80}:")
@@ -39,18 +39,15 @@ def observation(place: str, greeting: bytes) -> Observation:
 
 
 def _greetings(data: bytes) -> Iterator[tuple[int, bytes]]:
-    start, held, before = 0, bytearray(), b""
-    for number, found in enumerate(_LINE.finditer(data), 1):
-        line = found[0]
-        if held and not _belongs(held, before, line):
+    start, last, held, before = 0, 0, bytearray(), b""
+    for number, line in lines_of(data, MAX_REPLY_BYTES):
+        if held and (number > last + 1 or not _belongs(held, before, line)):
             yield start, bytes(held)
             held.clear()
         if not held:
-            if not line.strip():
-                continue
             start = number
         held += line[: MAX_REPLY_BYTES - len(held)]
-        before = line
+        before, last = line, number
     if held:
         yield start, bytes(held)
 
@@ -61,4 +58,4 @@ def _belongs(held: bytearray, before: bytes, line: bytes) -> bool:
     if more is not None:
         code = _CODE.match(line)
         return code is not None and code[1] == more[1]
-    return line.startswith(_FOLDED) and bool(line.strip()) and _HEADER.match(held) is not None
+    return line.startswith(_FOLDED) and _HEADER.match(held) is not None

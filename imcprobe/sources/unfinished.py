@@ -10,17 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.errors import InputError
-from imcprobe.sources.records import check_schema, duration, observation, record_of
+from imcprobe.sources.records import MAX_LINE, check_schema, duration, observation, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
     from imcprobe.model import Observation
-
-MAX_LINE = 1 << 22
-"""Bytes of a record, without its line end: a greeting of 64 KiB, shown and in Base64, its host, and an
-EHLO reply of 32 KiB, five characters for a byte, make less than a quarter of it."""
 
 _BLOCK = 1 << 20
 # What is in blocks that were never written, and in lines that are empty.

@@ -472,3 +472,17 @@ def test_only_a_scan_is_told_that_a_file_can_be_resumed(cli: Cli, fleet: Fleet, 
     assert "--resume" not in cli("scan", *fleet.addresses, "-o", out, "--only", "answered").err
     assert "--resume" not in cli("check", *fleet.addresses[:2], "-o", out).err
     assert "--resume" not in cli("identify", "220 mx.example.com ESMTP Postfix", "-o", out).err
+
+
+def test_lines_that_were_passed_over_are_bounded_in_a_file_to_go_on_with(
+    cli: Cli, fleet: Fleet, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imcprobe.cli.resume.MAX_BAD_LINES", 2)
+    head, first, *_ = whole.splitlines()
+    record = json.loads(first) | {"port": None, "status": "invalid-input"}
+    out = tmp_path / "a.jsonl"
+    bad = [json.dumps(record | {"target": f"x {number}"}).encode() for number in (1, 1, 2, 3)]
+    out.write_bytes(b"\n".join([head, *bad, b""]))
+    done = cli("scan", *fleet.addresses, "--resume", out)
+    assert done.code == 3
+    assert f"--resume {out} line 5: no scan passes over so many lines. Start anew with --force.\n" in done.err

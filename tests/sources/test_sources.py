@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -9,14 +11,14 @@ from hypothesis import strategies as st
 
 from imcprobe.errors import InputError
 from imcprobe.fingerprint.identify import conclude, identify
-from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.outputs.formats import FORMATS
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.tally import Tally
 from imcprobe.safetext import decode, to_bytes
 from imcprobe.sources.detect import read_stored
-from imcprobe.sources.records import read_records
+from imcprobe.sources.records import MAX_LINE, read_records
 from imcprobe.sources.text import read_text
 
 IMS = "220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready"
@@ -204,7 +206,14 @@ def test_what_is_no_scan_of_imcprobe_is_refused(data: bytes, message: str) -> No
      ("timestamp", "0001-01-01T00:00:00.000Z"), ("timestamp", "2026-11-24T00:00:00+23:59"), ("error", 0),
      ("port", -5), ("port", 10**400), ("ehlo", "abc"), ("attempts", 0), ("port", 0), ("port", False),
      ("port", ""), ("greeting_base64", False), ("greeting_base64", {}), ("greeting_base64", ["MjIw"]),
-     ("greeting_base64", "MjIw" * 100_000)],
+     ("greeting_base64", "MjIw" * 100_000), ("status", []), ("status", {}), ("status", None),
+     ("status", "x" * 1_000_000), ("target", "x" * 40_000), ("target", None), ("target", "\ud800"),
+     ("target", ["mx"]), ("ip", "x" * 40_000), ("ip", "\udcff"), ("error", "x" * 40_000), ("error", {}),
+     ("ehlo", ["x"] * 4_001), ("ehlo", ["x" * 300_000]), ("ehlo", ["x" * 3_000] * 100), ("ehlo", [7]),
+     ("ehlo", [None]), ("ehlo", [["x"]]), ("ehlo", {"x": 1}), ("ehlo", ["\ud800"]), ("port", 25.0),
+     ("port", [25]), ("attempts", 10**400), ("attempts", float("nan")), ("times", "x"), ("times", []),
+     ("times", {}), ("times", {"connect_ms": 10**400, "greeting_ms": None}), ("timestamp", 5),
+     ("timestamp", "2026-99-99T00:00:00.000Z"), ("timestamp", []), ("greeting_base64", "\ud800")],
 )  # fmt: skip
 def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> None:
     head, first, *_ = stored("jsonl").splitlines()
@@ -212,6 +221,74 @@ def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> Non
     data = b"\n".join([head, json.dumps(record).encode(), b""])
     with pytest.raises(InputError, match="f line 2 is no result record of imcprobe"):
         list(read_records(data, "f"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "attempts", "error", "timestamp"],
+)
+def test_a_record_without_one_of_its_keys_is_named_with_its_line(key: str) -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = json.loads(first)
+    del record[key]
+    with pytest.raises(InputError, match=r"^f line 2 is no result record of imcprobe"):
+        list(read_records(b"\n".join([head, json.dumps(record).encode(), b""]), "f"))
+
+
+@pytest.mark.parametrize(
+    "key", ["target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "error"]
+)
+@pytest.mark.parametrize("value", [b"[" * 900 + b"]" * 900, b"[" * 90_000, b"9" * 5_000, b'"\xff', b'"\0"'])
+def test_json_that_costs_a_parser_much_is_named_with_its_line(key: str, value: bytes) -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = first.replace(b'"type"', b'"%s":%s,"type"' % (key.encode(), value))
+    # Of a key that comes twice the last one counts, so this one goes there, too.
+    record = record.removesuffix(b"}") + b',"%s":%s}' % (key.encode(), value)
+    with pytest.raises(InputError, match=r"^f line 2 is no (result )?record of imcprobe"):
+        list(read_records(head + b"\n" + record + b"\n", "f"))
+
+
+def test_keys_that_are_not_known_and_keys_that_come_twice_do_no_harm() -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = first.replace(b'"type"', b'"target":"other.example.com","more":{"deep":[[1e999]]},"type"')
+    (seen,) = read_records(head + b"\n" + record + b"\n", "f")
+    assert seen.target == OBSERVATIONS[0].target
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
+    seen = Observation(
+        Target("\x1b" * 4_096 + " line 1,000,000,000"),
+        "fe80::1%eth0",
+        Status.SUCCESS,
+        b"\x1b" * (MAX_REPLY_BYTES + 1),
+        ehlo=("\x1b" * (MAX_REPLY_BYTES - MAX_REPLY_LINES), *["\x1b"] * (MAX_REPLY_LINES - 1)),
+        times=Times(60_000.0, 86_400_000.0),
+        attempts=1_000,
+        error="\x1b" * 6_000,
+        seen_at=4_000_000_000.5,
+    )
+    writer = FORMATS[form]()
+    head = writer.start(Head("0.1.0", 0.0, 1))
+    row = writer.row(conclude(seen))
+    assert len(row) < MAX_LINE / 4
+    (again,) = read_records((head + row + writer.end(Tally(), 1.0, complete=True)).encode(), "f")
+    assert again == seen._replace(source="records")
+
+
+def test_a_line_that_is_longer_than_a_record_can_be_is_named_and_not_parsed() -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    long = first.removesuffix(b"}") + b',"more":"' + b"x" * MAX_LINE + b'"}'
+    with pytest.raises(InputError, match=r"^f line 2 is longer than a record can be"):
+        list(read_records(head + b"\n" + long + b"\n", "f"))
+
+
+def test_a_document_is_bounded_as_all_of_it_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = stored("json")
+    monkeypatch.setattr("imcprobe.sources.records.MAX_DOCUMENT", len(data))
+    assert len(list(read_records(data, "f"))) == len(OBSERVATIONS)
+    with pytest.raises(InputError, match=r"^f is no JSON Lines of imcprobe, and as JSON larger than"):
+        list(read_records(data + b" ", "f"))
 
 
 def test_a_line_that_is_no_json_is_named() -> None:
@@ -230,3 +307,47 @@ def test_a_long_run_of_lines_costs_no_more_than_its_length(piece: bytes) -> None
     found = list(read_text(b"X-Mailer: x\n" + piece * 100_000, "f"))
     assert time.process_time() - began < 3
     assert max(len(seen.greeting) for seen in found) < 70_000
+
+
+@pytest.mark.parametrize("piece", [b"\n", b"\r\n", b" \n", b"a\n", b"a"])
+@pytest.mark.parametrize("head", [b"", b'{"type":"scan","schema":"imcprobe/1"}\n'])
+def test_a_store_is_read_without_a_list_of_its_lines(head: bytes, piece: bytes) -> None:
+    data = head + piece * (2_000_000 // len(piece) // (40 if piece.strip() else 1))
+    tracemalloc.start()
+    with suppress(InputError):
+        for _ in read_stored(data, "f")[1]:
+            pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_text_store_is_a_greeting_a_line_in_each_encoding_with_each_line_end(
+    encoding: str, end: str
+) -> None:
+    _, found = read_stored(end.join([IMS, "", "220-a", "220 b", "220 c"]).encode(encoding), "f")
+    places = [(seen.target.host, seen.greeting.count(b"220")) for seen in found]
+    assert places == [("f line 1", 1), ("f line 3", 2), ("f line 5", 1)]
+
+
+def test_a_carriage_return_ends_no_line_where_others_do() -> None:
+    assert [seen.greeting for seen in read_stored(b"220 a\rb\n", "f")[1]] == [b"220 a\rb\n"]
+
+
+def test_json_lines_have_each_line_end() -> None:
+    for end in (b"\r\n", b"\r"):
+        assert len(list(read_stored(stored("jsonl").replace(b"\n", end), "f")[1])) == len(OBSERVATIONS)
+
+
+def test_blank_lines_part_the_lines_of_a_reply() -> None:
+    assert greetings("220-a\n\n220 b\n") == [("f line 1", b"220-a\n"), ("f line 3", b"220 b\n")]
+
+
+def test_a_last_line_that_is_torn_is_left_out_and_no_other() -> None:
+    *first, _ = stored("jsonl").splitlines(keepends=True)
+    data = b"".join(first)
+    assert len(list(read_records(data + first[1][:-1][:100], "f"))) == len(OBSERVATIONS)
+    with pytest.raises(InputError, match="f line 5 is no record of imcprobe"):
+        list(read_records(data + first[1][:100] + b"\n", "f"))

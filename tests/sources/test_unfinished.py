@@ -15,7 +15,8 @@ from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.outputs.formats import FORMATS
 from imcprobe.outputs.records import Head, result_line
 from imcprobe.outputs.tally import Tally
-from imcprobe.sources.unfinished import MAX_LINE, Unfinished
+from imcprobe.sources.records import MAX_LINE
+from imcprobe.sources.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from pathlib import Path
