@@ -8,8 +8,9 @@ import fcntl
 import os
 import stat
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from imcprobe.cli.inputs import shown_path
 from imcprobe.cli.terminal import reason_of
@@ -37,10 +38,12 @@ ONLY: dict[str, Callable[[Result], bool]] = {
 class _File:
     path: str
     format: Format
-    stream: TextIO
+    stream: FileIO
+    resumable: bool = False
     made: bool = False
     resumed: bool = False
     begun: bool = False
+    holds: bool = False
     broken: bool = False
 
 
@@ -107,6 +110,9 @@ class OutputFiles:
 
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         """Write the ends; returns what was written, in words, empty without files."""
+        for file in self._files:
+            # What had no room was taken away again: there may be enough for what makes it a document.
+            file.broken &= not (file.format.is_document and file.holds)
         try:
             self._write_each(
                 lambda file: file.format.end(tally, seconds, complete=complete) if file.begun else ""
@@ -168,6 +174,7 @@ def _opened(path: str, form: Format, *, force: bool, resumable: bool) -> _File:
             resume = "--resume continues it, " if resumable and isinstance(form, JsonLines) else ""
             raise UsageError(f"{safe(path)} exists. {resume}--force replaces it.")
         file = _File(path, form, _written_over(path))
+    file.resumable = resumable and isinstance(form, JsonLines)
     try:
         lock(file.stream.fileno(), path)
     except UsageError:
@@ -179,18 +186,17 @@ def _opened(path: str, form: Format, *, force: bool, resumable: bool) -> _File:
 def _made(path: str, form: Format) -> _File | None:
     """A new file, None where there is one already."""
     try:
-        return _File(path, form, Path(path).open("x", encoding="utf-8", newline=""), made=True)
+        return _File(path, form, FileIO(path, "xb"), made=True)
     except FileExistsError:
         return None
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def _written_over(path: str) -> TextIO:
+def _written_over(path: str) -> FileIO:
     """A file to write to that is not emptied yet: perhaps another one cannot be had, and there is no run."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-        return open(descriptor, "w", encoding="utf-8", newline="")  # noqa: PTH123 - a Path would empty it
+        return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT), "wb")  # a path would be emptied
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -205,7 +211,7 @@ def _continued(earlier: Earlier) -> _File:
         stream.close()
         raise UsageError(f"--resume {safe(earlier.path)}: somebody has replaced it. Start again.")
     os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
-    return _File(earlier.path, FORMATS["jsonl"](), stream, resumed=True)
+    return _File(earlier.path, FORMATS["jsonl"](), stream, resumable=True, resumed=True)
 
 
 def _cut(file: _File, size: int) -> None:
@@ -253,15 +259,31 @@ def _identity(path: str) -> object:
 
 
 def _write(file: _File, text: str) -> None:
-    if file.broken:
+    """Write all of a text or, where that fails, as many whole lines as there is room for."""
+    if file.broken or not text:
         return
+    data, descriptor, written = text.encode(), file.stream.fileno(), 0
     try:
-        file.stream.write(text)
-        file.stream.flush()
+        while written < len(data):
+            written += os.write(descriptor, memoryview(data)[written:])
     except OSError as error:
         file.broken = True
-        raise _unwritable(file.path, error) from error
+        # What separates the records of a document stands before each.
+        whole = 0 if file.format.is_document else data.rfind(b"\n", 0, written) + 1
+        cut = _take_back(descriptor, written - whole)
+        remedy = " --resume continues it." if cut and file.resumable else ""
+        raise _unwritable(file.path, error, remedy) from error
+    file.holds = True
 
 
-def _unwritable(path: str, error: OSError) -> OutputError:
-    return OutputError(f"{shown_path(path)} cannot be written: {reason_of(error)}.")
+def _take_back(descriptor: int, size: int) -> bool:
+    """Cut off the last bytes that were written; False of a device, which has taken them."""
+    try:
+        os.ftruncate(descriptor, os.lseek(descriptor, -size, os.SEEK_CUR))
+    except OSError:
+        return False
+    return True
+
+
+def _unwritable(path: str, error: OSError, remedy: str = "") -> OutputError:
+    return OutputError(f"{shown_path(path)} cannot be written: {reason_of(error)}.{remedy}")

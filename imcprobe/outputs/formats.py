@@ -19,7 +19,12 @@ _IN_LINES = tuple(column.of for column in COLUMNS if column.line)
 
 
 class Format(ABC):
-    """A file's text, piece by piece: `start`, `rows` as results come (a `row` for each), `end`."""
+    """A file's text, piece by piece: `start`, `rows` as results come (a `row` for each), `end`.
+
+    `is_document` where nothing of it can be read without its end.
+    """
+
+    is_document = False
 
     def start(self, _head: Head) -> str:
         return ""
@@ -52,6 +57,8 @@ class JsonLines(Format):
 
 class Json(Format):
     """One JSON object: `scan`, `results`, `summary`, the same records as in JSON Lines."""
+
+    is_document = True
 
     def __init__(self) -> None:
         self._separator = "\n"

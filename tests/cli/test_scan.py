@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -238,6 +240,55 @@ def test_a_full_disk_is_told_in_one_line(cli: Cli, imc_server: ServerFactory, tm
     done = cli("scan", imc_server().address, "-o", full, "--force", "-q")
     assert done.code == 3
     assert done.err == f'imcprobe: "{full}" cannot be written: no space left on device.\n'
+
+
+# Three records, and a fourth for which there is room in part.
+WRITES_UNTIL_FULL = """
+import resource, sys
+from imcprobe.cli.files import OutputFiles
+from imcprobe.errors import OutputError
+from imcprobe.fingerprint.identify import conclude
+from imcprobe.model import Observation, Status, Target
+from imcprobe.outputs.records import Head
+from imcprobe.outputs.tally import Tally
+from pathlib import Path
+
+path, room = sys.argv[1], int(sys.argv[2])
+seen = [Observation(Target(f"192.0.2.{n}"), None, Status.SUCCESS, b"220 mx ESMTP\\r\\n") for n in range(9)]
+results = [*map(conclude, seen)]
+files = OutputFiles([path], force=False, only=None, resumable=True)
+files.start(Head(version="0.1.0", started=0.0, targets=9))
+for result in results[:3]:
+    files.add([result])
+limit = Path(path).stat().st_size + room
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    files.add(results[3:])
+except OutputError as error:
+    print(error)
+files.end(Tally(), 1.0, complete=False)
+"""
+
+
+@pytest.mark.parametrize(("ending", "room"), [("jsonl", 1000), ("csv", 200), ("txt", 100), ("json", 1000)])
+def test_a_disk_that_fills_up_leaves_whole_records_and_a_document_its_end(
+    tmp_path: Path, ending: str, room: int
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    command = [sys.executable, "-c", WRITES_UNTIL_FULL, str(path), str(room)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    remedy = " --resume continues it." if ending == "jsonl" else ""
+    assert done.stdout == f'"{path}" cannot be written: file too large.{remedy}\n'
+    text = path.read_text()
+    assert text.endswith("\n")
+    if ending == "json":
+        document = json.loads(text)
+        assert (len(document["results"]), document["summary"]["complete"]) == (3, False)
+        return
+    head, *rows = text.splitlines()
+    assert 3 < len(rows) < 9
+    assert {"jsonl": '{"type":"scan"', "csv": "target,ip,", "txt": " ADDRESS "}[ending] in head
+    assert {len(row) for row in rows} == {len(rows[0])}  # none is torn
 
 
 def test_a_dry_run_lists_and_sends_nothing(cli: Cli, imc_server: ServerFactory, tmp_path: Path) -> None:
