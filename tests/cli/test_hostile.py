@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +100,34 @@ def test_the_hostile_fleet_costs_little_and_each_of_it_has_a_record_as_stated(
     assert len(lines) == len(cases)
     assert {line.count("\t") for line in lines} == {sum(column.line for column in COLUMNS) - 1}
     assert len((tmp_path / "a.txt").read_text().splitlines()) == len(cases) + 2
+
+
+def test_a_hostile_fleet_that_is_left_and_gone_back_to_is_whole(
+    imc_fleet: FleetFactory, tmp_path: Path
+) -> None:
+    cases = hostile_cases()
+    fleet = imc_fleet([case.member for case in cases.values()])
+    out = tmp_path / "a.jsonl"
+    command = [sys.executable, "-m", "imcprobe", "scan", *fleet.addresses, *LIMITS, "-q"]
+    with subprocess.Popen([*command, "-o", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as left:
+        while not out.exists() or out.read_bytes().count(b"\n") < len(cases) // 2:
+            select.select([], [], [], 0.01)
+        began = time.monotonic()
+        left.send_signal(signal.SIGINT)
+        assert left.wait(10) == 130
+        assert time.monotonic() - began < 3
+    head, *before, summary = map(json.loads, out.read_text().splitlines())
+    assert (head["targets"], summary["complete"], summary["targets"]) == (len(cases), False, len(before))
+
+    subprocess.run([*command, "--resume", out], stdout=subprocess.DEVNULL, check=True)
+    _, *records, summary = map(json.loads, out.read_text().splitlines())
+    assert records[: len(before)] == before
+    assert (summary["complete"], summary["targets"]) == (True, len(records))
+    of_place = dict(zip(fleet.addresses, cases.items(), strict=True))
+    assert sorted(f"{each['target']}:{each['port']}" for each in records) == sorted(of_place)
+    for record in records:
+        name, case = of_place[f"{record['target']}:{record['port']}"]
+        assert case.expected.differences(conclude(observation(record, name, probed=True))) == [], name
 
 
 def check_that_nothing_is_raw(shown: bytes) -> None:

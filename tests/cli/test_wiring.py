@@ -97,28 +97,6 @@ def test_the_pace_of_a_scan_is_in_the_head_and_is_announced(cli: Cli, imc_fleet:
 
 
 @both_verbs
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], b"QUIT\r\n"),
-        (["--no-quit"], b""),
-        (["--ehlo", "--helo-name", "mx.example.com"], b"EHLO mx.example.com\r\nQUIT\r\n"),
-        (["--ehlo"], b"EHLO [127.0.0.1]\r\nQUIT\r\n"),
-        (["--ehlo", "--no-quit"], b"EHLO [127.0.0.1]\r\n"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
-)
-def test_a_server_is_told_what_was_asked_for(
-    cli: Cli, imc_server: ServerFactory, verb: str, arguments: list[str], said: bytes
-) -> None:
-    server = imc_server()
-    (record,) = cli(verb, server.address, "-f", "jsonl", *arguments).results
-    imc_server.settle(1)
-    assert server.received == [said]
-    assert (record["ehlo"] is not None) is ("--ehlo" in arguments)
-
-
-@both_verbs
 @pytest.mark.parametrize("limit", ["--greeting-timeout", "--deadline"])
 def test_a_silent_server_is_given_up_after_the_limit(
     cli: Cli, imc_server: ServerFactory, verb: str, limit: str

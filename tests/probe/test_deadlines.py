@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,3 +82,21 @@ async def test_two_hundred_tarpits_end_in_one_deadline(probe: Probe, imc_fleet: 
     assert time.monotonic() - began < 1.5 + 1
     assert len(seen) == 200
     assert sum(each.status is Status.SUCCESS for each in seen) == 100
+
+
+async def test_a_clock_that_jumps_changes_no_limit_and_no_duration(
+    probe: Probe, imc_fleet: FleetFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jumps = cycle([0.0, 4e9, 1e6, 2e9])
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    fleet = imc_fleet([Member(faults=(parse_fault(fault),)) for fault in ("silence", "delay=100ms", "split")])
+    began = time.monotonic()
+    silent, late, split = sorted(
+        await probe(*fleet.addresses, greeting_timeout=0.5), key=lambda each: each.target
+    )
+    assert time.monotonic() - began < 0.5 + LATE + 0.7
+    assert (silent.status, silent.error) == (Status.IO_TIMEOUT, "after 0.5 s")
+    for each, least in ((late, 100), (split, 0)):
+        assert each.status is Status.SUCCESS
+        assert each.times.greeting_ms is not None
+        assert least <= each.times.greeting_ms < 1000
