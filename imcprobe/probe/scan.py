@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 # Observations that may wait for whoever takes them: beyond, nothing new is started.
 MAX_UNDELIVERED = 2048
+# Names that may wait for their turn at the resolver, so that they hold up no address behind them.
+MAX_NAMES = 4096
 # A batch is handed out when it is worth the trouble of files and screens, or after so many seconds.
 WORTHWHILE = 128
 BATCH_PAUSE = 0.01
@@ -68,6 +70,7 @@ class Scan:
         self._new_poller = poller
         self._sweep: Sweep | None = None
         self._held: deque[Target] = deque()
+        self._names: deque[Target] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: list[Observation] = []
         self._waiter: asyncio.Future[None] | None = None
@@ -141,6 +144,7 @@ class Scan:
         found: list[Target] = []
         if self._stopping or self._over or len(self._seen) >= MAX_UNDELIVERED:
             return found
+        self._ask()
         while len(found) < count:
             if not self._held:
                 self._held += islice(self._targets, count - len(found))
@@ -158,15 +162,17 @@ class Scan:
 
     def _sort_out(self, found: list[Target]) -> bool:
         """Move what can begin from the targets held to those found; whether none is held any more."""
-        while self._held:
-            if is_literal(self._held[0].host):
-                found.append(self._held.popleft())
-            elif self._resolver.free:
-                target = self._held.popleft()
-                self._spawn(self._resolve(target, self._resolver.ask(target.host)))
-            else:
-                return False
-        return True
+        while self._held and len(self._names) < MAX_NAMES:
+            target = self._held.popleft()
+            (found if is_literal(target.host) else self._names).append(target)
+        self._ask()
+        return not self._held
+
+    def _ask(self) -> None:
+        """Look up names that wait, as many as may be asked for at once."""
+        while self._names and self._resolver.free:
+            target = self._names.popleft()
+            self._spawn(self._resolve(target, self._resolver.ask(target.host)))
 
     async def _resolve(self, target: Target, answer: Answer) -> None:
         asked_at = time.monotonic()
@@ -239,7 +245,7 @@ class Scan:
             self._running.kick()
 
     def turned(self) -> None:
-        waiting = self._tasks or self._held
+        waiting = self._tasks or self._held or self._names
         if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
             cut_short = self._cut_short or self._running.cut_short
             self._whole = self._exhausted and not waiting and not cut_short

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -393,6 +394,46 @@ async def test_a_resolver_that_answers_too_late_leaves_no_name_behind(
     statuses = Counter(each.status for each in await running)
     assert statuses[Status.RESOLUTION_ERROR] >= MAX_LOOKUPS
     assert statuses.total() == len(names)
+
+
+async def test_names_that_hang_hold_up_no_address_behind_them(imc_server: ServerFactory) -> None:
+    gate = threading.Event()
+
+    def hanging(_host: str, _version: int | None) -> list[str]:
+        gate.wait(5)
+        return []
+
+    address = Target("127.0.0.1", imc_server().port)
+    names = [Target(f"mx{number}.example.com") for number in range(3 * MAX_LOOKUPS)]
+    first: list[Target] = []
+    async with aclosing(Scan([*names, address], lookup=hanging).batches()) as batches:
+        async for batch in batches:
+            first = first or [each.target for each in batch]
+            gate.set()
+    assert first == [address]
+
+
+async def test_names_that_wait_are_bounded_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imcprobe.probe.scan.MAX_NAMES", 5)
+    pulled: list[int] = []
+    gate = threading.Event()
+
+    def hanging(_host: str, _version: int | None) -> list[str]:
+        gate.wait(5)
+        return []
+
+    def names() -> Iterator[Target]:
+        for number in range(200):
+            pulled.append(number)
+            yield Target(f"mx{number}.example.com")
+
+    running = asyncio.ensure_future(seen_by(Scan(names(), ProbeOptions(concurrency=10), lookup=hanging)))
+    await until(lambda: len(pulled) >= MAX_LOOKUPS)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(pulled) <= MAX_LOOKUPS + 5 + 10
+    gate.set()
+    assert len({each.target for each in await running}) == 200
 
 
 async def test_addresses_go_on_while_names_are_looked_up(imc_server: ServerFactory) -> None:
