@@ -1,11 +1,22 @@
-"""What the machine must have for some tests: missing where everything must be there, that is a failure."""
+"""How tests are spread, and what the machine must have for some: where all must be there, a lack fails."""
 
 from __future__ import annotations
 
 import os
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Have two workers a processor with `-n auto`: a test waits for sockets most of its time."""
+    count = yield
+    return count if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * count
 
 
 @pytest.fixture

@@ -57,9 +57,14 @@ asyncio.run(main(json.load(sys.stdin)))
 # What happens is told line by line: a first batch, a remark, and that nothing is under way any more.
 OUTAGE = """
 import asyncio, json, sys
+from imcprobe.probe import options
+options.QUIT_TIMEOUT = 0.5  # before it is imported by name
 from imcprobe.model import Target
+from imcprobe.probe import exhaustion
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
+
+exhaustion._LONG_PAUSE = 0.1
 
 def tell(what, value=None):
     print(json.dumps([what, value]), flush=True)

@@ -48,6 +48,7 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> float:
     seconds = 0.05
     monkeypatch.setattr("imcprobe.probe.exhaustion._LONG_PAUSE", seconds)
     monkeypatch.setattr("imcprobe.probe.exhaustion._SHORT_PAUSE", 0.01)
+    monkeypatch.setattr("imcprobe.probe.sweep.AWAY_PAUSE", 0.2)
     return seconds
 
 

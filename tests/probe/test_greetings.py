@@ -77,8 +77,9 @@ async def test_the_greeting_wins_over_the_close(probe: Probe, imc_server: Server
     "fault", ["quit:silence", "quit:flood", "quit:drip=100ms", "quit:reset", "quit:close"]
 )
 async def test_what_comes_after_quit_changes_nothing(
-    probe: Probe, imc_server: ServerFactory, fault: str
+    probe: Probe, imc_server: ServerFactory, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("imcprobe.probe.goodbye.QUIT_TIMEOUT", 0.3)
     seen = await one(probe, imc_server(fault=fault).address)
     assert (seen.status, seen.greeting) == (Status.SUCCESS, SP3)
 

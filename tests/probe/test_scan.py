@@ -109,8 +109,9 @@ async def test_a_stopped_scan_waits_no_longer_than_it_was_told(imc_server: Serve
 
 
 async def test_places_that_only_a_time_limit_frees_are_used_again(
-    poller: Any, imc_fleet: FleetFactory
+    poller: Any, imc_fleet: FleetFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("imcprobe.probe.goodbye.QUIT_TIMEOUT", 0.3)
     fleet = imc_fleet(3, fault="quit:silence")
     targets = [Target(server.host, server.port) for server in fleet]
     scan = Scan(targets, ProbeOptions(concurrency=1), poller=poller)
@@ -648,11 +649,11 @@ async def test_a_greeting_in_pieces_has_all_its_time_from_the_connection_on(
 
     async def in_two(line: Line, data: bytes) -> None:
         await line.send(data[:9])
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.2)
         await line.send(data[9:])
 
     server = imc_server(fault=Fault(in_two))
-    limits = ProbeOptions(connect_timeout=2.4, greeting_timeout=1.0, **options)
+    limits = ProbeOptions(connect_timeout=1.6, greeting_timeout=0.7, **options)
     scan = Scan(
         [Target("mx.example.com")],
         limits,
@@ -663,7 +664,7 @@ async def test_a_greeting_in_pieces_has_all_its_time_from_the_connection_on(
     (seen,) = await seen_by(scan)
     assert (seen.status, seen.address) == (Status.SUCCESS, "192.0.2.2")
     assert seen.times.greeting_ms is not None
-    assert seen.times.greeting_ms < 1000
+    assert seen.times.greeting_ms < 700
     if seen.times.connect_ms is not None:
         assert seen.times.connect_ms < 500
 
