@@ -39,6 +39,10 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 
+# Octet ranges of all lines together fall into so many pieces at the most: sixteen of the largest.
+MAX_ALL_PIECES = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class BadLine:
     """A line that is no target: its text as it stands, not too long, and a message that is safe to show."""
@@ -57,10 +61,11 @@ class _Given:
     ranges: list[Range] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    room: int = MAX_ALL_PIECES
 
     def add(self, text: str, spec: str, *, bounded: bool) -> None:
         """Add an address, network, range or name; `spec` is how it was written. Raises TargetError."""
-        ranges = read_ranges(text, bounded=bounded)
+        ranges = read_ranges(text, bounded=bounded, room=self.room)
         if bounded and ranges is not None and ranges[0][0] == ranges[-1][1] in LOOPBACK_OF:
             raise TargetError(f"{text} is this machine. Say {text_of(LOOPBACK_OF[ranges[0][0]])}.")
         if ranges is None:
@@ -69,6 +74,7 @@ class _Given:
             self.count += 1
         else:
             self.ranges += ranges
+            self.room -= len(ranges) - 1
             self.count += sum(last - first + 1 for first, last in ranges)
 
 
