@@ -60,8 +60,7 @@ _OCTET_RANGES = re.compile(rf"{_OCTETS}\.{_OCTETS}\.{_OCTETS}\.{_OCTETS}", re.AS
 def read_ranges(text: str, *, bounded: bool = True, room: int = MAX_PIECES) -> list[Range] | None:
     """Read an address, network or range; None when `text` has no such form.
 
-    Raises TargetError for one that makes no sense, falls into more pieces than there is `room` for or,
-    when `bounded`, has too many IPv6 addresses.
+    Raises TargetError for one that makes no sense, has no `room` or, `bounded`, too many IPv6 addresses.
     """
     number = _plain_ipv4(text)
     if number is not None:  # what most lines of most lists are: ten times as fast
@@ -73,7 +72,9 @@ def read_ranges(text: str, *, bounded: bool = True, room: int = MAX_PIECES) -> l
         raise TargetError(
             f"{text} is too large to scan address by address. Give a list, or a /112 or smaller."
         )
-    return None if found is None else [piece for pair in found for piece in _unmapped(*pair)]
+    if found is None or found[-1][1] < _V6:
+        return found
+    return [piece for pair in found for piece in _unmapped(*pair)]
 
 
 def contains(ranges: list[Range], number: int) -> bool:
@@ -162,9 +163,7 @@ def subtract(ranges: list[Range], barred: list[Range]) -> list[Range]:
         start = first
         # No walk past all that is barred: each port of a list asks for its few ranges.
         at = max(at, bisect_right(barred, (first, _BEYOND), at) - 1)
-        if at < len(barred) and barred[at][1] < start:
-            at += 1
-        piece = at
+        piece = at + (at < len(barred) and barred[at][1] < first)
         while piece < len(barred) and barred[piece][0] <= last:
             if start < barred[piece][0]:
                 left.append((start, barred[piece][0] - 1))
@@ -277,12 +276,11 @@ def _octets(text: str, room: int) -> list[Range] | None:
     pieces = 1
     for first, last in heads:
         pieces *= last - first + 1
-    if pieces > max(1, room):
+    if pieces > max(room, 1):
         raise TargetError(f"{text} falls into {pieces:,} pieces. Give networks.")
-    return [
-        (_joined((*head, low)) * size, (_joined((*head, high)) + 1) * size - 1)
-        for head in product(*(range(first, last + 1) for first, last in heads))
-    ]
+    beyond = (high - low + 1) * size - 1
+    starts = product(*(range(first, last + 1) for first, last in heads), (low,))
+    return [(start, start + beyond) for start in (_joined(octets) * size for octets in starts)]
 
 
 def _octet(text: str, part: str) -> Range:

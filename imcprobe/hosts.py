@@ -58,6 +58,6 @@ class Hosts:
     def without(self, barred: Hosts) -> Hosts:
         if not (barred.ranges or barred.names):
             return self
-        gone = barred._plain_names  # noqa: SLF001 - of another one of these
+        gone = barred._plain_names
         left = (name for name in self.names if name.rstrip(".") not in gone and not barred.covers(name))
         return Hosts(subtract(self.ranges, barred.ranges), left)

@@ -70,7 +70,9 @@ def _run(name: str, seconds: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Fuzz the parsers of imcprobe.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)}; all without any")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(NAMES)}; all without any"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="for each parser")
     parser.add_argument("--in-folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -8,29 +8,56 @@ from typing import Any
 from hypothesis import strategies as st
 
 from imcprobe.knowledge.greetings import PATTERNS
+from imcprobe.safetext import to_bytes
 from promises import BETWEEN, flood
-from seeds import greetings, seeds, stored
+from seeds import SPECS, greetings, stored
 
 _ENDS = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"", b" \r\n", b"\n\t"]
-_CODES = [b"220", b"250", b"421", b"554", b"299", b"600", b"199", b"22", b"+22", b"2_2", "２２０".encode()]
+_CODES = [b"220", b"250", b"421", b"554", b"299", b"600", b"199", b"22", b"+22", b"2_2"]
+_CODES += ["\uff12\uff12\uff10".encode()]
 _BYTES = [b"\0", b"\x1b[2J", b"\x7f", b"\xff", b"\xc2\x9b", "\u202e".encode(), b"\\", b"\v", b"\x1c", b"\xa0"]
 _DIGITS = [b"0", b"9", b"12", b"5.5", b"2650", b"2650.21", b"5.5.2653.013", b"993.5", b"5.0.XXXX.0", b"X"]
-_DIGITS += [b"9" * 5000, "٢٦٥٠".encode(), "²".encode(), b"00000000000000000005.5.2650.21", b"99999.99999"]
+_DIGITS += [
+    b"9" * 5000,
+    "\u0662\u0666\u0665\u0660".encode(),
+    "\u00b2".encode(),
+    b"99999.99999",
+    b"0005.5.2650.21",
+]
 _NAMES = [b"mx.example.com", b"[192.0.2.1]", b"a" * 300, b"mx.example.com.", b"MX", b"-", b"."]
 _WORDS = [b"Microsoft Exchange Internet Mail Service", b"Microsoft Exchange Internet Mail Connector", b"(IMC"]
 _WORDS += [b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675", b"Microsoft ESMTP MAIL Service ready"]
-_WORDS += [b"Received: by", b"with SMTP (", b"X-Mailer: ", b"Version ", b"Build ", b"ESMTP", b"ready", b"HTTP/1.1"]
+_WORDS += [
+    b"Received: by",
+    b"with SMTP (",
+    b"X-Mailer: ",
+    b"Version ",
+    b"Build ",
+    b"ESMTP",
+    b"ready",
+    b"HTTP/",
+]
 _WORDS += [pattern.word.encode() for pattern in PATTERNS]
 _MARKS = [b" ", b" ", b"-", b".", b",", b"(", b")", b"[", b"]", b":", b";", b"/", b"**", b"\t", b"  "]
-_KEYWORDS = [b"X-LINK2STATE", b"XEXCH50", b"XRDST", b"X-RCPTLIMIT", b"XSHADOW", b"SMTPUTF8", b"SIZE 1", b"HELP"]
-_OCTETS = ["0", "1", "255", "256", "01", "0x7f", "0-255", "1-254", "9-1", "١", "0177", "", "-1", "1-"]
+_KEYWORDS = [
+    b"X-LINK2STATE",
+    b"XEXCH50",
+    b"XRDST",
+    b"X-RCPTLIMIT",
+    b"XSHADOW",
+    b"SMTPUTF8",
+    b"SIZE 1",
+    b"HELP",
+]
+_OCTETS = ["0", "1", "255", "256", "01", "0x7f", "0-255", "1-254", "9-1", "\u0661", "0177", "", "-1", "1-"]
 _GROUPS = ["::", ":", "2001", "db8", "0", "ffff", "10.0.0.1", "fe80", "%eth0", "%", "12345", "g"]
-_REST = ["/0", "/8", "/24", "/30", "/33", "/112", "/128", "/-1", "/255.0.0.0", ":25", ":0", ":99999", ":", ":²", "-"]
-_LINE_ENDS = ["\n", "\r\n", "\r", "\r\r", " # x\n", "\t\n", "\n\n", "\u2028", "\f", "\0", "\x1b", BETWEEN, "\n"]
-_SPECS = [seed.decode() for seed in seeds("targets")[:18]]
-_ODD = [None, True, False, 0, -0.0, -1, 0.04, 1e300, 10**30, 10**400, float("nan"), "", "x", "\ud800", "\udcff"]
-_ODD += [[], {}, [[]] * 3, ["\\x1b", 1], {"connect_ms": 0.05, "greeting_ms": -0.0}, "1970-01-01T00:00:00.000Z"]
-_ODD += ["2026-02-30T00:00:00.000Z", "2999-12-31T23:59:60.999Z", "MjIw", "MjIwIA0K", "M", "====", "success"]
+_REST = ["/0", "/8", "/24", "/30", "/33", "/112", "/128", "/-1", "/255.0.0.0", "-"]
+_REST += [":25", ":0", ":99999", ":", ":\u00b2"]
+_LINE_ENDS = ["\n", "\r\n", "\r", "\r\r", " # x\n", "\t\n", "\n\n", "\u2028", "\f", "\0", "\x1b", BETWEEN]
+_ODD: list[Any] = [None, True, False, 0, -0.0, -1, 0.04, 1e300, 10**30, 10**400, float("nan"), [], {}]
+_ODD += [[[]] * 3, ["\\x1b", 1], {"connect_ms": 0.05, "greeting_ms": -0.0}, "", "x", "\ud800", "\udcff"]
+_ODD += ["1970-01-01T00:00:00.000Z", "2026-02-30T00:00:00.000Z", "2999-12-31T23:59:60.999Z"]
+_ODD += ["MjIw", "MjIwIA0K", "M", "====", "success"]
 _KEYS = ["type", "schema", "target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "attempts"]
 _KEYS += ["error", "timestamp", "scan", "results", "complete", "seconds", "source", "greeting"]
 
@@ -62,13 +89,15 @@ _capability = _mixed(
     st.sampled_from([b"250-", b"250 ", b"", b"500 "]), st.sampled_from(_KEYWORDS), st.sampled_from(_ENDS)
 )
 _answer = _mixed(_line, st.lists(_capability, max_size=6).map(b"".join))
-_windows = st.sampled_from([b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.1", b"Microsoft ESMTP MAIL Service"])
+_windows = st.sampled_from(
+    [b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.1", b"Microsoft ESMTP MAIL Service"]
+)
 _open = _mixed(st.just(b"220 mx.example.com "), _windows, st.just(b" ready at x\n"))
 
 _address = st.one_of(
     st.lists(st.sampled_from(_OCTETS), min_size=1, max_size=5).map(".".join),
     st.lists(st.sampled_from(_GROUPS), max_size=8).map("".join),
-    st.sampled_from(_SPECS),
+    st.sampled_from(SPECS),
     st.sampled_from([name.decode() for name in _NAMES]),
 )
 _spec = st.one_of(
@@ -124,7 +153,7 @@ _heads = {
     "unfinished": st.sampled_from([stored("jsonl", []).splitlines(keepends=True)[0], b'{"type":"scan"']),
 }
 _some = st.one_of(_named, st.just(b""), st.just(b"220-"), st.just(b"220 "))
-_own = {"targets": st.one_of(_list.map(lambda text: text.encode("utf-8", "surrogatepass")), _repeated)}
+_own = {"targets": st.one_of(_list.map(to_bytes), _repeated)}
 FLOODS = {
     name: st.builds(flood, _heads.get(name, _some), _own.get(name, _repeated), st.sampled_from(_ENDS))
     for name in PIECES

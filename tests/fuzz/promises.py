@@ -8,41 +8,34 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import time
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from imcprobe.addresses import LOOPBACK_OF, text_of
-from imcprobe.errors import ImcprobeError, InputError, ReplyError, TargetError
-from imcprobe.fingerprint.greeting import EXCHANGE, MAX_VERSION
+from imcprobe.errors import InputError, TargetError
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.fingerprint.reply import (
     MAX_REPLY_BYTES,
     MAX_REPLY_LINES,
-    ReplyReader,
     is_plain_greeting,
     is_single,
     parse_reply,
 )
-from imcprobe.model import Build, Caveat, Confidence, Family, Match, Observation, Status, Target
+from imcprobe.model import Caveat, Confidence, Family, Observation, Status, Target
 from imcprobe.outputs.records import line_of, result_line, result_record
 from imcprobe.safetext import LONGEST_QUOTE, decode, restore, safe, to_bytes
 from imcprobe.sources.detect import read_stored
 from imcprobe.sources.records import MAX_ATTEMPTS, MAX_GREETING, observation
 from imcprobe.sources.unfinished import Unfinished
 from imcprobe.targets import Targets, TargetsBuilder, parse
+from sound import check_message, check_sound, check_whole, read_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imcprobe.model import Identification, Reply
-
     Promise = Callable[[bytes], None]
 
-# A quote in which each character is four bytes that are shown as `\xNN`, and the words around it.
-MAX_MESSAGE = 16 * LONGEST_QUOTE + 200
-MAX_HOST = 255
 # What begins so is `head~piece~tail`, the piece as often as makes it longer than any reply may be.
 FLOOD = b"\0~"
 FLOOD_LENGTH = MAX_REPLY_BYTES + 4096
@@ -78,19 +71,12 @@ def _promise(check: Promise) -> Promise:
     return checked
 
 
-def _check_message(error: ImcprobeError, begins: str = "") -> None:
-    message = str(error)
-    assert message.isprintable(), message
-    assert len(message) <= MAX_MESSAGE
-    assert message.startswith(begins), message
-
-
 @_promise
 def reply(data: bytes) -> None:
-    whole = _read([data])
+    whole = read_reply([data])
     for size in {1 + len(data) // 2000, 7 + len(data) // 100, 1 + len(data) // 2}:
-        assert _read([data[at : at + size] for at in range(0, len(data), size)]) == whole
-    assert _read(data.splitlines(keepends=True)) == whole
+        assert read_reply([data[at : at + size] for at in range(0, len(data), size)]) == whole
+    assert read_reply(data.splitlines(keepends=True)) == whole
     length, found = whole
     single = isinstance(length, int) and length == len(data) and found is not None and len(found.lines) == 1
     if len(data) <= MAX_REPLY_BYTES:
@@ -108,73 +94,24 @@ def reply(data: bytes) -> None:
     assert {line[:3] for line in said} == {b"%d" % found.code}
 
 
-def _read(chunks: list[bytes]) -> tuple[int | str, Reply | None]:
-    """The length of a reply and the reply, or what the reader says of it."""
-    reader = ReplyReader()
-    try:
-        for chunk in chunks:
-            if reader.feed(chunk):
-                return reader.length, reader.reply
-            assert len(reader.data) <= MAX_REPLY_BYTES
-    except ReplyError as error:
-        _check_message(error)
-        return str(error), None
-    return "more", None
-
-
 @_promise
 def greeting(data: bytes) -> None:
     found = identify(data)
-    _check_sound(found, data[:MAX_REPLY_BYTES])
+    check_sound(found, data[:MAX_REPLY_BYTES])
     assert identify(data.decode("utf-8", "surrogateescape")) == found
     assert identify(data[:MAX_REPLY_BYTES]) == found
-    assert conclude(Observation(Target("h"), None, Status.SUCCESS, data, source="text")).identification == found
-    for status in Status:
+    assert (
+        conclude(Observation(Target("h"), None, Status.SUCCESS, data, source="text")).identification == found
+    )
+    for status in (Status.SUCCESS, Status.APPLICATION_ERROR, Status.PROTOCOL_ERROR, Status.IO_TIMEOUT):
         live = conclude(Observation(Target("h"), None, status, data)).identification
-        _check_sound(live, data[:MAX_REPLY_BYTES])
+        check_sound(live, data[:MAX_REPLY_BYTES])
         if status in (Status.SUCCESS, Status.APPLICATION_ERROR):
-            _check_whole(live, data)
+            check_whole(live, data)
         elif live is not None:
             assert data.startswith(b"220")
             assert status is not Status.PROTOCOL_ERROR
             assert (Caveat.TRUNCATED in live.caveats, live.confidence) == (True, Confidence.LOW)
-
-
-def _check_whole(live: Identification | None, data: bytes) -> None:
-    """Of a live connection nothing but a whole reply counts, and what came behind it is a doubt."""
-    length, found = _read([data])
-    if found is None or not isinstance(length, int):
-        assert live is None
-    elif live is not None:
-        assert found.code == 220 or (found.code >= 400 and live.family is Family.REFUSED)
-        assert (Caveat.EARLY_DATA in live.caveats) == (length < len(data))
-
-
-def _check_sound(found: Identification | None, data: bytes) -> None:
-    """What was found is bounded and stands in the bytes."""
-    if found is None:
-        return
-    assert list(found.caveats) == [caveat for caveat in Caveat if caveat in found.caveats]
-    assert (found.product or "").isprintable()
-    if found.host is not None:
-        assert 0 < len(found.host) <= MAX_HOST
-        assert to_bytes(found.host) in data
-    assert found.build is None or 0 < len(found.build) <= MAX_VERSION
-    if found.match is Match.NONE or found.build is None:
-        assert not (found.releases or found.below or found.above or found.superseded_by)
-        return
-    assert found.family in EXCHANGE
-    assert b"mail" in data.lower() or b"imc" in data.lower()
-    build = Build.parse(found.build)
-    number = rf"0*{build.build}" if build.revision is None else rf"0*{build.build}\.0*{build.revision}"
-    # A digit of any script beside it makes another number, and at the very end one may be missing.
-    text = data.decode("utf-8", "surrogateescape")
-    assert re.search(rf"(?<!\d){number}(?!\d)(?=[\s\S])", text), found.build
-    assert all(row.build.build == build.build for row in found.releases)
-    if found.below is not None:
-        assert found.below.build.number < build.number
-    if found.above is not None:
-        assert build.number < found.above.build.number
 
 
 @_promise
@@ -182,7 +119,7 @@ def ehlo(data: bytes) -> None:
     said, _, answer = data.partition(b"\n")
     said = said[:1000] + b"\n"
     raw = tuple(line.decode("utf-8", "surrogateescape") for line in answer.split(b"\n"))
-    _, parsed = _read([answer])
+    _, parsed = read_reply([answer])
     base = conclude(Observation(Target("h"), None, Status.SUCCESS, said)).identification
     for lines in (raw, () if parsed is None else parsed.lines):
         turned = (*lines[:1], *reversed(lines[1:]))
@@ -191,7 +128,7 @@ def ehlo(data: bytes) -> None:
             for each in (lines, turned)
         )
         assert found == again
-        _check_sound(found, said)
+        check_sound(found, said)
         if found == base:
             continue
         assert base is not None
@@ -214,7 +151,7 @@ def targets(data: bytes) -> None:
     found = builder.build((25, 587))
     for bad in found.bad:
         assert len(bad.text) <= LONGEST_QUOTE
-        _check_message(TargetError(bad.message), "f line ")
+        check_message(TargetError(bad.message), "f line ")
     _check_strict(given, is_bad=bool(found.bad))
     assert found.digest == builder.build((25, 587)).digest
     _check_walk(found)
@@ -224,7 +161,7 @@ def _exclude(builder: TargetsBuilder, barred: str) -> None:
     try:
         builder.exclude_lines(barred, "x")
     except TargetError as error:
-        _check_message(error, "x line ")
+        check_message(error, "x line ")
 
 
 def _check_strict(given: str, *, is_bad: bool) -> None:
@@ -232,7 +169,7 @@ def _check_strict(given: str, *, is_bad: bool) -> None:
     try:
         TargetsBuilder().add_lines(given, "f")
     except TargetError as error:
-        _check_message(error, "f line ")
+        check_message(error, "f line ")
         assert is_bad
     else:
         assert not is_bad
@@ -260,14 +197,14 @@ def records(data: bytes) -> None:
         for seen in found:
             _check_stored(seen, kind)
     except InputError as error:
-        _check_message(error, "f ")
+        check_message(error, "f ")
 
 
 def _check_stored(seen: Observation, kind: str) -> None:
     assert len(seen.greeting) <= (MAX_GREETING if kind == "records" else MAX_REPLY_BYTES)
     assert 1 <= seen.attempts <= MAX_ATTEMPTS
     result = conclude(seen)
-    _check_sound(result.identification, seen.greeting[:MAX_REPLY_BYTES])
+    check_sound(result.identification, seen.greeting[:MAX_REPLY_BYTES])
     record = result_record(result)
     line = line_of(record)
     assert result_line(result) == line
@@ -284,20 +221,20 @@ def unfinished(data: bytes) -> None:
     try:
         scan = Unfinished(io.BytesIO(data), "f")
     except InputError as error:
-        _check_message(error, "--resume f")
+        check_message(error, "--resume f")
         return
     behind_head = scan.end
     seen: list[Observation] = []
     try:
         seen.extend(scan.observations())
     except InputError as error:
-        _check_message(error, "--resume f")
+        check_message(error, "--resume f")
         return
     finally:
         assert behind_head <= scan.end <= len(data)
     for each in seen:
         _check_stored(each, "records")
-    assert 0 <= scan.seconds
+    assert scan.seconds >= 0
     assert list(scan.observations()) == seen
     # Killed at any moment, or without power: what was whole is there, and the rest is cut.
     for end in (scan.end, scan.end - 1, (behind_head + scan.end) // 2, len(data) - 1):
