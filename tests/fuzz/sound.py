@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A quote in which each character is four bytes that are shown as `\xNN`, and the words around it.
 MAX_MESSAGE = 16 * LONGEST_QUOTE + 200
 MAX_HOST = 255
+# A digit of any script beside it makes another number, and at the very end one may be missing.
+NUMBER = re.compile(r"(?<!\d)(?=([0-9]+)(?!\d)(?:\.([0-9]+)(?!\d))?[\s\S])")
 
 
 def check_message(error: ImcprobeError, begins: str = "") -> None:
@@ -66,10 +68,14 @@ def check_sound(found: Identification | None, data: bytes) -> None:
     assert found.family in EXCHANGE
     assert b"mail" in data.lower() or b"imc" in data.lower()
     build = Build.parse(found.build)
-    number = rf"0*{build.build}" if build.revision is None else rf"0*{build.build}\.0*{build.revision}"
-    # A digit of any script beside it makes another number, and at the very end one may be missing.
     text = data.decode("utf-8", "surrogateescape")
-    assert re.search(rf"(?<!\d){number}(?!\d)(?=[\s\S])", text), found.build
+    said = {
+        tuple(part and (part.lstrip("0") or "0") for part in each.groups()) for each in NUMBER.finditer(text)
+    }
+    if build.revision is None:
+        assert str(build.build) in {number for number, _ in said}, found.build
+    else:
+        assert (str(build.build), str(build.revision)) in said, found.build
     assert all(row.build.build == build.build for row in found.releases)
     if found.below is not None:
         assert found.below.build.number < build.number
