@@ -22,6 +22,7 @@ _FAILED, _CANNOT = 1, 2
 _MAX_LENGTH = 8192
 _MEMORY_MB = 2048
 _SECONDS_FOR_ONE = 20
+_SHOWN = 4000
 
 
 def _fuzz(name: str, folder: Path, seconds: int) -> None:
@@ -60,11 +61,12 @@ def _run(name: str, seconds: int) -> bool:
         command = [sys.executable, __file__, name, "--seconds", str(seconds), "--in-folder", folder]
         done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
         found = [path.read_bytes() for path in Path(folder).iterdir() if re.match("[a-z]+-", path.name)]
-    said = (done.stdout + done.stderr).decode("utf-8", "replace")
+    raised, said = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
     executions = max((int(each[1] or each[2]) for each in _EXECUTIONS.finditer(said)), default=0)
     print(f"{name:10} {executions:>10,} executions, {len(found)} findings", flush=True)
     if found or done.returncode:
-        print(said[-4000:], *map(repr, found), sep="\n", flush=True)
+        # Atheris writes what was raised to stdout, libFuzzer what it does to stderr.
+        print((raised.strip() or said)[-_SHOWN:], *map(repr, found), sep="\n", flush=True)
     return not found and done.returncode == 0
 
 

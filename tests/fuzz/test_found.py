@@ -26,10 +26,10 @@ def test_chunks_make_no_difference_to_what_is_said_of_a_reply_without_an_end(dat
 @pytest.mark.parametrize("barred", ["9.0.{}.{}", "h{}-{}.example.com"], ids=["addresses", "names"])
 def test_many_ports_of_few_hosts_do_not_each_cost_a_walk_past_what_is_excluded(barred: str) -> None:
     builder = TargetsBuilder()
-    builder.add_lines("\n".join(f"10.0.0.1:{port}" for port in range(1, 20_000)), "f")
+    builder.add_lines("\n".join(f"10.0.0.1:{port}" for port in range(1, 12_000)), "f")
     builder.exclude_lines("\n".join(barred.format(at >> 7, (at & 127) * 2) for at in range(10_000)), "x")
     began = time.process_time()
-    assert len(builder.build()) == 19_999
+    assert len(builder.build()) == 11_999
     assert time.process_time() - began < 2
 
 
