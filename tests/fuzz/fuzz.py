@@ -18,7 +18,7 @@ NAMES = ("reply", "greeting", "ehlo", "targets", "records", "unfinished")
 _MISSING = "fuzz.py needs atheris: pip install -e '.[fuzz]'"
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s*(\d+)|^#(\d+)\s", re.MULTILINE)
 _FAILED, _CANNOT = 1, 2
-# Long enough for a file of a few records; what is longer comes as a flood.
+# Long enough for a file of a few records; what is longer is a flood of test_promises.py.
 _MAX_LENGTH = 8192
 _MEMORY_MB = 2048
 _SECONDS_FOR_ONE = 20

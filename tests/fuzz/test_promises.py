@@ -20,7 +20,7 @@ from seeds import stored
 
 SCHEMA = Draft202012Validator(json_schema())
 HEAD, RESULT, _ = stored("jsonl", [b"220 x\r\n"]).splitlines(keepends=True)
-# More for who looks for something: 20,000 take a quarter of an hour.
+# More for who looks for something: 10,000 take a quarter of an hour on a busy machine.
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
 LARGE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
