@@ -12,6 +12,7 @@ import ipaddress
 import re
 from bisect import bisect_right
 from itertools import chain, product
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 from imcprobe.errors import TargetError
@@ -56,22 +57,24 @@ _OCTETS = rf"{_OCTET}(?:-{_OCTET})?"
 _OCTET_RANGES = re.compile(rf"{_OCTETS}\.{_OCTETS}\.{_OCTETS}\.{_OCTETS}", re.ASCII)
 
 
-def read_ranges(text: str, *, bounded: bool = True) -> list[Range] | None:
+def read_ranges(text: str, *, bounded: bool = True, room: int = MAX_PIECES) -> list[Range] | None:
     """Read an address, network or range; None when `text` has no such form.
 
-    Raises TargetError for one that makes no sense or, when `bounded`, has too many IPv6 addresses.
+    Raises TargetError for one that makes no sense, has no `room` or, `bounded`, too many IPv6 addresses.
     """
     number = _plain_ipv4(text)
     if number is not None:  # what most lines of most lists are: ten times as fast
         return [(number, number)]
     if "%" in text:  # a zone belongs to one address, and may be any text to `ipaddress`
         return None
-    found = _network(text) or _between(text) or _octets(text)
+    found = _network(text) or _between(text) or _octets(text, min(room, MAX_PIECES))
     if found and bounded and found[-1][1] >= _V6 and found[-1][1] - found[-1][0] >= MAX_IPV6:
         raise TargetError(
             f"{text} is too large to scan address by address. Give a list, or a /112 or smaller."
         )
-    return None if found is None else [piece for pair in found for piece in _unmapped(*pair)]
+    if found is None or found[-1][1] < _V6:
+        return found
+    return [piece for pair in found for piece in _unmapped(*pair)]
 
 
 def contains(ranges: list[Range], number: int) -> bool:
@@ -158,9 +161,9 @@ def subtract(ranges: list[Range], barred: list[Range]) -> list[Range]:
     at = 0
     for first, last in ranges:
         start = first
-        while at < len(barred) and barred[at][1] < start:
-            at += 1
-        piece = at
+        # No walk past all that is barred: each port of a list asks for its few ranges.
+        at = max(at, bisect_right(barred, (first, _BEYOND), at) - 1)
+        piece = at + (at < len(barred) and barred[at][1] < first)
         while piece < len(barred) and barred[piece][0] <= last:
             if start < barred[piece][0]:
                 left.append((start, barred[piece][0] - 1))
@@ -259,7 +262,7 @@ def _checked(text: str, first: int, last: int) -> Range:
     return first, last
 
 
-def _octets(text: str) -> list[Range] | None:
+def _octets(text: str, room: int) -> list[Range] | None:
     if _OCTET_RANGES.fullmatch(text) is None:
         return None
     parts = [_octet(text, part) for part in text.split(".")]
@@ -272,15 +275,12 @@ def _octets(text: str) -> list[Range] | None:
     size = 256**whole
     low, high = parts[-1 - whole]
     heads = parts[: -1 - whole]
-    pieces = 1
-    for first, last in heads:
-        pieces *= last - first + 1
-    if pieces > MAX_PIECES:
+    pieces = prod(last - first + 1 for first, last in heads)
+    if pieces > max(room, 1):
         raise TargetError(f"{text} falls into {pieces:,} pieces. Give networks.")
-    return [
-        (_joined((*head, low)) * size, (_joined((*head, high)) + 1) * size - 1)
-        for head in product(*(range(first, last + 1) for first, last in heads))
-    ]
+    beyond = (high - low + 1) * size - 1
+    starts = product(*(range(first, last + 1) for first, last in heads), (low,))
+    return [(start, start + beyond) for start in (_joined(octets) * size for octets in starts)]
 
 
 def _octet(text: str, part: str) -> Range:

@@ -46,6 +46,10 @@ class Hosts:
     def _index_of_name(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.names, self._addresses)}
 
+    @cached_property
+    def _plain_names(self) -> frozenset[str]:
+        return frozenset(name.rstrip(".") for name in self.names)
+
     def covers(self, address: str) -> bool:
         """Whether a literal address, with or without a zone, lies in the ranges; False for a name."""
         number = integer(address.partition("%")[0])
@@ -54,6 +58,6 @@ class Hosts:
     def without(self, barred: Hosts) -> Hosts:
         if not (barred.ranges or barred.names):
             return self
-        gone = {name.rstrip(".") for name in barred.names}
+        gone = barred._plain_names
         left = (name for name in self.names if name.rstrip(".") not in gone and not barred.covers(name))
         return Hosts(subtract(self.ranges, barred.ranges), left)

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 MAX_BAD_LINES = 10_000
 """Lines that are passed over: each is told, and kept; where there are more something else was meant."""
-MAX_RANGES = 1 << 25
-"""Ranges of a list: as many as lines of eight characters in 256 MiB. A line may fall into thousands."""
 
 _LINE = re.compile(r"([^\r\n]*)(?:\r\n?|\n|\Z)")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
+# Octet ranges of all lines together fall into so many pieces at the most: sixteen of the largest.
+MAX_ALL_PIECES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +63,22 @@ class _Given:
     names: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
-    def add(self, text: str, spec: str, *, bounded: bool) -> None:
-        """Add an address, network, range or name; `spec` is how it was written. Raises TargetError."""
-        ranges = read_ranges(text, bounded=bounded)
+    def add(self, text: str, spec: str, *, bounded: bool, room: int) -> int:
+        """Add an address, network, range or name; `spec` is how it was written. Raises TargetError.
+
+        Returns how much of the `room` for pieces it took: what is one range takes none.
+        """
+        ranges = read_ranges(text, bounded=bounded, room=room)
         if bounded and ranges is not None and ranges[0][0] == ranges[-1][1] in LOOPBACK_OF:
             raise TargetError(f"{text} is this machine. Say {text_of(LOOPBACK_OF[ranges[0][0]])}.")
         if ranges is None:
             name = host_name(text, spec)
             self.names.setdefault(name.rstrip("."), name)
             self.count += 1
-        else:
-            if len(self.ranges) + len(ranges) > MAX_RANGES:
-                raise TargetError(f"{text} makes it more than {MAX_RANGES:,} ranges. Give networks.")
-            self.ranges += ranges
-            self.count += sum(last - first + 1 for first, last in ranges)
+            return 0
+        self.ranges += ranges
+        self.count += sum(last - first + 1 for first, last in ranges)
+        return len(ranges) - 1
 
 
 class _Layer(NamedTuple):
@@ -181,6 +183,7 @@ class TargetsBuilder:
         self._given: dict[int | None, _Given] = defaultdict(_Given)
         self._barred = _Given()
         self._bad: list[BadLine] = []
+        self._room = MAX_ALL_PIECES
 
     def add(self, spec: str) -> None:
         """Add an address, network, range or name, with a port of its own or without.
@@ -188,14 +191,14 @@ class TargetsBuilder:
         Raises TargetError that says what is wrong.
         """
         host, port = split_port(spec)
-        self._given[port].add(host, spec, bounded=True)
+        self._room -= self._given[port].add(host, spec, bounded=True, room=self._room)
 
     def exclude(self, spec: str) -> None:
         """Leave out an address, network, range or name, on every port. Raises TargetError."""
         host, port = split_port(spec)
         if port is not None:
             raise TargetError(f"{quoted(spec)}: an exclusion is for every port. Leave the port away.")
-        self._barred.add(host, spec, bounded=False)
+        self._room -= self._barred.add(host, spec, bounded=False, room=self._room)
 
     def add_lines(self, text: str, source: str, *, skip_bad: bool = False) -> None:
         """Add a file's lines (`#` begins a comment); with `skip_bad`, lines that are no target go to `bad`.

@@ -408,12 +408,12 @@ def test_the_lines_of_a_list_are_taken_one_at_a_time() -> None:
     assert peak < 100_000
 
 
-def test_a_few_lines_cannot_fall_into_any_number_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imcprobe.targets.MAX_RANGES", 512)
+def test_a_few_lines_cannot_fall_into_any_number_of_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imcprobe.targets.MAX_ALL_PIECES", 512)
     builder = TargetsBuilder()
-    builder.add_lines("10.0.0-255.1\n10.0.0-255.3\n", "hosts.txt")
-    message = r"hosts\.txt line 1: 10\.0\.0-255\.5 makes it more than 512 ranges\. Give networks\. Fix it"
+    builder.add_lines("10.0.0-255.1\n10.0.0-255.3:587\n", "hosts.txt")
+    message = r"hosts\.txt line 1: 10\.0\.0-255\.5 falls into 256 pieces\. Give networks\. Fix it"
     with pytest.raises(TargetError, match=message):
         builder.add_lines("10.0.0-255.5\n", "hosts.txt")
-    with pytest.raises(TargetError, match="line 3: 192"):
-        builder.exclude_lines("10.0.0-255.1\n10.0.0-255.3\n192.0.2.1\n", "never.txt")
+    with pytest.raises(TargetError, match=r"line 2: 10\.0\.0-255\.7 falls"):
+        builder.exclude_lines("192.0.2.1\n10.0.0-255.7\n", "never.txt")

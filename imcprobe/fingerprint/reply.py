@@ -84,7 +84,8 @@ class ReplyReader:
         """
         seen = len(self.data)
         self.data += chunk
-        while (end := self.data.find(b"\n", max(seen, self.length))) >= 0:
+        # What lies beyond the bound is not looked at: it could come later as well.
+        while (end := self.data.find(b"\n", max(seen, self.length), MAX_REPLY_BYTES + 1)) >= 0:
             last = self._take(bytes(self.data[self.length : end]))
             self.length = end + 1
             if last:
@@ -101,14 +102,14 @@ class ReplyReader:
             raise ReplyError(f"reply lines disagree: {self._code.decode()} and {code.decode()}")
         self._code = code
         self._lines.append(text or b"")
-        if len(self._lines) > MAX_REPLY_LINES or self.length + len(line) > MAX_REPLY_BYTES:
+        if len(self._lines) > MAX_REPLY_LINES:
             raise ReplyError("a reply without an end")
         return separator != b"-"
 
     def _check_bounds(self) -> None:
-        if len(self.data) > MAX_REPLY_BYTES:
-            raise ReplyError("a reply without an end")
         # Four bytes decide whether a line has a code: no need to wait for the end of a line that has none.
-        begun = bytes(self.data[self.length : self.length + 4])
+        begun = bytes(self.data[self.length : min(self.length + 4, MAX_REPLY_BYTES + 1)])
         if begun and _BEGUN.fullmatch(begun) is None:
             raise ReplyError("a line without a reply code")
+        if len(self.data) > MAX_REPLY_BYTES:
+            raise ReplyError("a reply without an end")

@@ -1,0 +1,161 @@
+"""What Hypothesis puts together for each parser: pieces of what it reads, where chance alone gets nowhere."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from imcprobe.knowledge.greetings import PATTERNS
+from imcprobe.safetext import to_bytes
+from promises import BETWEEN, flood
+from seeds import SPECS, greetings, stored
+
+_ENDS = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"", b" \r\n", b"\n\t"]
+_CODES = [b"220", b"250", b"421", b"554", b"299", b"600", b"199", b"22", b"+22", b"2_2"]
+_CODES += ["\uff12\uff12\uff10".encode()]
+_BYTES = [b"\0", b"\x1b[2J", b"\x7f", b"\xff", b"\xc2\x9b", "\u202e".encode(), b"\\", b"\v", b"\x1c", b"\xa0"]
+_DIGITS = [b"0", b"9", b"12", b"5.5", b"2650", b"2650.21", b"5.5.2653.013", b"993.5", b"5.0.XXXX.0", b"X"]
+_DIGITS += [
+    b"9" * 5000,
+    "\u0662\u0666\u0665\u0660".encode(),
+    "\u00b2".encode(),
+    b"99999.99999",
+    b"0005.5.2650.21",
+]
+_NAMES = [b"mx.example.com", b"[192.0.2.1]", b"a" * 300, b"mx.example.com.", b"MX", b"-", b"."]
+_WORDS = [b"Microsoft Exchange Internet Mail Service", b"Microsoft Exchange Internet Mail Connector", b"(IMC"]
+_WORDS += [b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675", b"Microsoft ESMTP MAIL Service ready"]
+_WORDS += [
+    b"Received: by",
+    b"with SMTP (",
+    b"X-Mailer: ",
+    b"Version ",
+    b"Build ",
+    b"ESMTP",
+    b"ready",
+    b"HTTP/",
+]
+_WORDS += [pattern.word.encode() for pattern in PATTERNS]
+_MARKS = [b" ", b" ", b"-", b".", b",", b"(", b")", b"[", b"]", b":", b";", b"/", b"**", b"\t", b"  "]
+_KEYWORDS = [
+    b"X-LINK2STATE",
+    b"XEXCH50",
+    b"XRDST",
+    b"X-RCPTLIMIT",
+    b"XSHADOW",
+    b"SMTPUTF8",
+    b"SIZE 1",
+    b"HELP",
+]
+_OCTETS = ["0", "1", "255", "256", "01", "0x7f", "0-255", "1-254", "9-1", "\u0661", "0177", "", "-1", "1-"]
+_GROUPS = ["::", ":", "2001", "db8", "0", "ffff", "10.0.0.1", "fe80", "%eth0", "%", "12345", "g"]
+_REST = ["/0", "/8", "/24", "/30", "/33", "/112", "/128", "/-1", "/255.0.0.0", "-"]
+_REST += [":25", ":0", ":99999", ":", ":\u00b2"]
+_LINE_ENDS = ["\n", "\r\n", "\r", "\r\r", " # x\n", "\t\n", "\n\n", "\u2028", "\f", "\0", "\x1b", BETWEEN]
+_ODD: list[Any] = [None, True, False, 0, -0.0, -1, 0.04, 1e300, 10**30, 10**400, float("nan"), [], {}]
+_ODD += [[[]] * 3, ["\\x1b", 1], {"connect_ms": 0.05, "greeting_ms": -0.0}, "", "x", "\ud800", "\udcff"]
+_ODD += ["1970-01-01T00:00:00.000Z", "2026-02-30T00:00:00.000Z", "2999-12-31T23:59:60.999Z"]
+_ODD += ["MjIw", "MjIwIA0K", "M", "====", "success"]
+_KEYS = ["type", "schema", "target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "attempts"]
+_KEYS += ["error", "timestamp", "scan", "results", "complete", "seconds", "source", "greeting"]
+
+
+def _joined(*kinds: list[bytes], most: int = 12) -> st.SearchStrategy[bytes]:
+    pieces = [piece for kind in kinds for piece in kind]
+    return st.lists(st.one_of(st.sampled_from(pieces), st.binary(max_size=3)), max_size=most).map(b"".join)
+
+
+def _mixed(*parts: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    return st.tuples(*parts).map(b"".join)
+
+
+_code = st.sampled_from([b"220 ", b"220-", b"220", b"554 ", b"", *_CODES])
+_text = _joined(_NAMES, _WORDS, _MARKS, _DIGITS, _BYTES)
+_line = _mixed(_code, _text, st.sampled_from(_ENDS))
+_number = _joined(_DIGITS, _MARKS, most=4)
+_named = _mixed(
+    st.sampled_from([b"220 mx.example.com ESMTP Server (", b"220 mx.example.com ", b"X-Mailer: ", b"554 "]),
+    st.sampled_from(_WORDS),
+    st.sampled_from(_MARKS),
+    _number,
+    _joined(_MARKS, _BYTES, most=3),
+    st.sampled_from(_ENDS),
+)
+_lines = st.lists(_line, max_size=5).map(b"".join)
+_greeting = st.one_of(_named, _lines, st.sampled_from(greetings()), _mixed(_named, _lines))
+_capability = _mixed(
+    st.sampled_from([b"250-", b"250 ", b"", b"500 "]), st.sampled_from(_KEYWORDS), st.sampled_from(_ENDS)
+)
+_answer = _mixed(_line, st.lists(_capability, max_size=6).map(b"".join))
+_windows = st.sampled_from(
+    [b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.1", b"Microsoft ESMTP MAIL Service"]
+)
+_open = _mixed(st.just(b"220 mx.example.com "), _windows, st.just(b" ready at x\n"))
+
+_address = st.one_of(
+    st.lists(st.sampled_from(_OCTETS), min_size=1, max_size=5).map(".".join),
+    st.lists(st.sampled_from(_GROUPS), max_size=8).map("".join),
+    st.sampled_from(SPECS),
+    st.sampled_from([name.decode() for name in _NAMES]),
+)
+_spec = st.one_of(
+    _address,
+    st.tuples(_address, st.sampled_from(_REST)).map("".join),
+    st.tuples(_address, _address).map("-".join),
+    _address.map("[{}]:25".format),
+    st.text(max_size=8),
+)
+_list = st.lists(st.tuples(_spec, st.sampled_from(_LINE_ENDS)).map("".join), max_size=8).map("".join)
+_encoded = st.builds(
+    lambda text, encoding: text.encode(encoding, "surrogatepass"),
+    _list,
+    st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
+)
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, form: str = "jsonl") -> bytes:
+    """A scan as imcprobe stores it, with keys changed, lines torn and bytes put in."""
+    said = draw(st.lists(_greeting, max_size=3))
+    lines = stored(form, said, draw(st.sampled_from([None, None, "text"]))).splitlines(keepends=True)
+    for _ in range(draw(st.integers(0, 3)) if form == "jsonl" else 0):
+        at = draw(st.integers(0, len(lines) - 1))
+        record = json.loads(lines[at])
+        record[draw(st.sampled_from(_KEYS))] = draw(st.sampled_from(_ODD))
+        lines[at] = json.dumps(record).encode() + b"\n"
+    data = b"".join(lines)
+    if draw(st.booleans()):
+        return data
+    at = draw(st.integers(0, len(data)))
+    put = draw(st.one_of(st.just(b""), st.sampled_from(_ENDS + _BYTES), st.just(b"[" * 2000)))
+    return data[:at] + put + data[at + draw(st.integers(0, 40)) :]
+
+
+_store = st.one_of(_damaged("jsonl"), _damaged("jsonl"), _damaged("json"))
+_pieces: dict[str, st.SearchStrategy[bytes]] = {
+    "reply": _mixed(_lines, _joined(_CODES, _ENDS, [b" ", b"-"])),
+    "greeting": _greeting,
+    "ehlo": _mixed(st.one_of(_open, _open, _named), _answer),
+    "targets": _encoded,
+    "records": st.one_of(_store, _lines, _greeting),
+    "unfinished": _store,
+}
+PIECES = {name: st.one_of(pieces, pieces, pieces, st.binary()) for name, pieces in _pieces.items()}
+"""For each parser what it may have to read."""
+
+_short = st.sampled_from([*_CODES, *_ENDS, *_DIGITS[:9], *_MARKS, *_WORDS, *_BYTES, *_KEYWORDS])
+_repeated = st.lists(_short, min_size=1, max_size=3).map(b"".join)
+_heads = {
+    "targets": st.sampled_from([b"", b"10.0.0.1\n", b"\xef\xbb\xbf", b"!!", b"["]),
+    "records": st.sampled_from([stored("jsonl", []), b'{"scan":', b"X-Mailer: ", b""]),
+    "unfinished": st.sampled_from([stored("jsonl", []).splitlines(keepends=True)[0], b'{"type":"scan"']),
+}
+_some = st.one_of(_named, st.just(b""), st.just(b"220-"), st.just(b"220 "))
+_own = {"targets": st.one_of(_list.map(to_bytes), _repeated)}
+FLOODS = {
+    name: st.builds(flood, _heads.get(name, _some), _own.get(name, _repeated), st.sampled_from(_ENDS))
+    for name in PIECES
+}
+"""For each parser what is long because a part of it is repeated."""
