@@ -1,13 +1,15 @@
-"""CSV that a spreadsheet may open: RFC 4180 but for LF as the line end, and no cell is a formula.
+r"""CSV that a spreadsheet may open: RFC 4180 but for LF as the line end, and no cell is a formula.
 
 What would be one gets a `'` in front, and so does what begins with one: a leading `'` is never part of
-the value, and whoever reads the cells takes it away.
+the value, and whoever reads the cells takes it away. For programs that take `;` for a separator, a row
+that has one is in quotes, and a `;` that would begin a formula there is written `\x3b`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 from imcprobe.outputs.columns import COLUMNS, Value, text_of
@@ -24,8 +26,19 @@ MAX_CELL = 32_767
 # What a spreadsheet begins a formula with; TAB and CR never get here, the sanitiser has escaped them.
 # Full-width forms are taken for plain ones where that is the custom.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_HIDDEN_FORMULA = re.compile(rf""";(?=[ "']*[{re.escape("".join(_FORMULA))}])""")
 _TEXT = "'"
 _GUARDED = (*_FORMULA, _TEXT)
+
+
+class _Plain(csv.unix_dialect):
+    """LF behind a row, and quotes where they are needed."""
+
+    quoting = csv.QUOTE_MINIMAL
+
+
+class _InQuotes(csv.unix_dialect):
+    """LF behind a row, and quotes around each cell."""
 
 
 def header_line() -> str:
@@ -39,11 +52,12 @@ def csv_line(result: Result) -> str:
 
 
 def _cell(value: Value) -> str:
-    text = text_of(value)
+    text = _HIDDEN_FORMULA.sub(r"\\x3b", text_of(value))
     return clip(f"{_TEXT}{text}" if text.startswith(_GUARDED) else text, MAX_CELL)
 
 
 def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    row, text = [*cells], io.StringIO()
+    dialect = _InQuotes if any(";" in cell for cell in row) else _Plain
+    csv.writer(text, dialect).writerow(row)
     return text.getvalue()

@@ -65,6 +65,7 @@ HOSTILE = [
     *("\ue000\U000e0041\ufff9".encode(), "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xc0\xaf\xe2"),
     *("evil \x1b".encode("utf-16"), "evil".encode("utf-16-be"), "é€\U0001d518".encode()),
     *(b'"', b"'", b"''", b'""', b",", b";", b"\\", b"\\x1b", b"\\\\x1b[2J", b"`", b"$(x)", b"${jndi:x}"),
+    *(b";=1", b'; "@x', b";;+1;-1", "x; \uff1d1".encode()),
     *(b"=cmd|' /C calc'!A0", b"@SUM(1)", b"+1", b"-1", b"'=1", "\uff1d1\uff0b".encode(), "\uff0b1".encode()),
     *(b"%s%n%(x)s", b"{0}{error}{", b"[bold]x[/bold]", b"[/]", b"<script>alert(1)</script>", b"&lt;"),
 ]  # fmt: skip
@@ -213,6 +214,13 @@ def test_a_sheet_has_a_row_a_target_no_formula_and_the_bytes(found: list[Result]
     text = written("csv", found)
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == IN_SHEET
+    # To a program that splits at semicolons alone no cell is a formula, quotes taken off or not; to one that
+    # splits at commas too the cells are the same.
+    for line, row in zip(lines_of(text), (header, *rows), strict=True):
+        first, *others = next(csv.reader([line], delimiter=";"))
+        assert not first.startswith(FORMULA)
+        assert [cell for cell in others if cell.lstrip(" \"'").startswith(FORMULA)] == []
+        assert len(next(csv.reader([line.replace(";", ",")]))) == len(row)
     assert len(lines_of(text)) - 1 == len(rows)
     for row, result in zip(rows, found, strict=True):
         for cell in row:
