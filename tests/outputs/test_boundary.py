@@ -191,7 +191,7 @@ def strings(value: object) -> Iterator[str]:
             yield from strings(inside)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(several)
 def test_json_is_valid_and_the_bytes_can_be_had_back(found: list[Result]) -> None:
     lines = lines_of(written("jsonl", found))
@@ -208,7 +208,7 @@ def test_json_is_valid_and_the_bytes_can_be_had_back(found: list[Result]) -> Non
         assert list(map(restore, record["ehlo"] or ())) == list(map(to_bytes, ehlo or ()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(several)
 def test_a_sheet_has_a_row_a_target_no_formula_and_the_bytes(found: list[Result]) -> None:
     text = written("csv", found)
@@ -230,7 +230,7 @@ def test_a_sheet_has_a_row_a_target_no_formula_and_the_bytes(found: list[Result]
         assert {name: restore(values[name]) for name in raw(result)} == raw(result)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(several)
 def test_lines_have_a_line_a_target_their_columns_and_the_bytes(found: list[Result]) -> None:
     for line, result in zip(lines_of(written("line", found)), found, strict=True):
@@ -241,7 +241,7 @@ def test_lines_have_a_line_a_target_their_columns_and_the_bytes(found: list[Resu
         assert {name: restore(cells[name]) for name in told} == told
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(several)
 def test_a_table_has_a_row_a_target_and_shows_what_was_said_escaped(found: list[Result]) -> None:
     heading, *rows, counts = lines_of(written("table", found))
@@ -265,7 +265,7 @@ def check_screens(result: Result) -> None:
     assert [line for line in evidence if not EVIDENCE.fullmatch(line)] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(results)
 def test_screens_have_the_lines_that_are_theirs(result: Result) -> None:
     check_screens(result)
@@ -281,7 +281,7 @@ def test_what_is_hostile_is_so_in_no_place_of_any_greeting(form: bytes) -> None:
             check_screens(conclude(seen))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(several)
 def test_a_file_of_any_ending_has_what_its_format_gives(found: list[Result]) -> None:
     with TemporaryDirectory() as name:
@@ -296,7 +296,7 @@ def test_a_file_of_any_ending_has_what_its_format_gives(found: list[Result]) -> 
             assert path.read_bytes().decode("utf-8") == written(ENDINGS[ending], found)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(several)
 def test_what_was_stored_is_shown_as_it_was_when_it_is_read_again(found: list[Result]) -> None:
     _, again = read_stored(written("jsonl", found).encode(), "today.jsonl")
@@ -316,7 +316,7 @@ class Screen(io.StringIO):
         return True
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts)
 def test_a_remark_is_one_line_whatever_it_quotes(text: str) -> None:
     with redirect_stderr(io.StringIO()) as heard:
@@ -330,7 +330,7 @@ def test_a_remark_is_one_line_whatever_it_quotes(text: str) -> None:
         check_one_line(line)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, several)
 def test_a_remark_beside_the_bar_and_the_bar_itself_are_a_line_each(text: str, found: list[Result]) -> None:
     tally = Tally()
@@ -400,7 +400,7 @@ def check_messages(text: str) -> None:
             check_one_line(str(error))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts)
 def test_a_message_that_quotes_is_printable(text: str) -> None:
     check_messages(text)
@@ -411,7 +411,7 @@ def test_a_message_that_quotes_what_is_hostile_is_printable(piece: bytes) -> Non
     check_messages(f"x{piece.decode('utf-8', 'surrogateescape')}x")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(texts)
 @example("\x1b[2J\u202e\x85\u115f")
 def test_a_command_that_is_refused_says_so_in_one_line(text: str) -> None:

@@ -33,7 +33,7 @@ BYE = b"221 closing connection\r\n"
 HELLO = b"mock.example.com Hello, this is imcprobe mock\r\n"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.binary(max_size=300))
 def test_the_greeting_is_exactly_the_bytes_given(greeting: bytes) -> None:
     with serve_in_thread(MockServer(greeting)) as server:
