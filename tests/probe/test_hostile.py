@@ -50,12 +50,19 @@ async def test_the_hostile_fleet_is_reported_as_each_of_it_states(
         wrong[name] = case.expected.differences(plain[server.address])
         wrong[f"{name}, EHLO"] = case.expected.differences(talked[server.address], ehlo=True)
     assert {name: each for name, each in wrong.items() if each} == {}
+    # Whatever it is that never ends, one limit counts for all of it.
+    timed_out = [each.observation for each in (*plain.values(), *talked.values()) if is_silent(each)]
+    assert {each.error for each in timed_out} == {"after 3 s"}
     # What is no reply is read to a bound, and not a byte further.
     assert max(len(each.observation.greeting) for each in plain.values()) == MAX_REPLY_BYTES + 1
 
     imc_fleet.settle()
     for server, case in zip(fleet, cases.values(), strict=True):
         assert (server.connections <= 2, set(server.received) - may_hear(case)) == (True, set()), case
+
+
+def is_silent(result: Result) -> bool:
+    return result.observation.status in (Status.IO_TIMEOUT, Status.CONNECTION_TIMEOUT)
 
 
 def may_hear(case: Case) -> set[bytes]:
