@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -65,5 +67,33 @@ def shell(tmp_path: Path) -> Callable[..., Done]:
             cwd=tmp_path,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    return called
+
+
+@pytest.fixture
+def on_a_terminal() -> Callable[..., bytes]:
+    """Run `imcprobe ARGUMENTS` where stdout and stderr are one terminal; what a person sees."""
+
+    def called(*arguments: object, **environment: str) -> bytes:
+        parent, child = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imcprobe", *map(str, arguments)],
+            stdout=child,
+            stderr=child,
+            stdin=child,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment},
+        )
+        os.close(child)
+        seen = b""
+        while select.select([parent], [], [], 20)[0]:
+            try:
+                piece = os.read(parent, 65_536)
+            except OSError:  # how a terminal says that its other end is closed
+                break
+            seen += piece
+        os.close(parent)
+        process.wait(10)
+        return seen
 
     return called

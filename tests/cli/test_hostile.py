@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import pty
 import re
 import select
 import signal
@@ -25,9 +24,12 @@ from imcprobe.sources.records import observation
 from imcprobe.testing import HOSTILE, hostile_cases
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imcprobe.testing.factories import FleetFactory
+
+    OnATerminal = Callable[..., bytes]
 
 LIMIT, DEADLINE = 3.0, 4.5
 LIMITS = ("--connect-timeout", str(LIMIT), "--greeting-timeout", str(LIMIT), "--deadline", str(DEADLINE))
@@ -137,7 +139,7 @@ def check_that_nothing_is_raw(shown: bytes) -> None:
 
 
 def test_a_person_sees_each_injection_in_a_row_of_its_own_and_nothing_of_it_happens(
-    imc_fleet: FleetFactory,
+    on_a_terminal: OnATerminal, imc_fleet: FleetFactory
 ) -> None:
     cases = HOSTILE["injections"]
     fleet = imc_fleet([case.member for case in cases])
@@ -153,30 +155,10 @@ def test_a_person_sees_each_injection_in_a_row_of_its_own_and_nothing_of_it_happ
         assert safe(build) in row, case
 
 
-def test_a_bar_and_its_remarks_are_all_that_moves_the_cursor(imc_fleet: FleetFactory) -> None:
+def test_a_bar_and_its_remarks_are_all_that_moves_the_cursor(
+    on_a_terminal: OnATerminal, imc_fleet: FleetFactory
+) -> None:
     fleet = imc_fleet([case.member for case in HOSTILE["injections"]])
     shown = on_a_terminal("scan", "-vv", *fleet.addresses, *LIMITS, TERM="xterm")
     own = re.sub(rb"\r\x1b\[K|\x1b\[32m|\x1b\[0m|\r\n", b"\n", shown)
     check_that_nothing_is_raw(own)
-
-
-def on_a_terminal(*arguments: object, **environment: str) -> bytes:
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "imcprobe", *map(str, arguments)],
-        stdout=child,
-        stderr=child,
-        stdin=child,
-        env={**os.environ, "COLUMNS": "200", **environment},
-    )
-    os.close(child)
-    seen = b""
-    while select.select([parent], [], [], 20)[0]:
-        try:
-            piece = os.read(parent, 65_536)
-        except OSError:  # how a terminal says that its other end is closed
-            break
-        seen += piece
-    os.close(parent)
-    assert process.wait(10) == 0
-    return seen

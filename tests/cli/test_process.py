@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from imcprobe.testing.factories import FleetFactory, ServerFactory
 
+    OnATerminal = Callable[..., bytes]
+
 IMCPROBE = [sys.executable, "-m", "imcprobe"]
 WITHOUT_COVERAGE = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 
@@ -28,29 +30,6 @@ def start(*arguments: object, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*IMCPROBE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
     )
-
-
-def on_a_terminal(*arguments: object, **environment: str) -> bytes:
-    """What a person sees: stdout and stderr are one terminal."""
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [*IMCPROBE, *map(str, arguments)],
-        stdout=child,
-        stderr=child,
-        stdin=child,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment},
-    )
-    os.close(child)
-    seen = b""
-    while select.select([parent], [], [], 20)[0]:
-        try:
-            piece = os.read(parent, 65_536)
-        except OSError:  # how a terminal says that its other end is closed
-            break
-        seen += piece
-    os.close(parent)
-    process.wait(10)
-    return seen
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -160,20 +139,22 @@ def test_into_a_pipe_nothing_is_coloured_or_boxed(shell: Any) -> None:
     assert "─" not in done.out + done.err
 
 
-def test_a_terminal_gets_a_table_and_a_bar(imc_server: ServerFactory) -> None:
+def test_a_terminal_gets_a_table_and_a_bar(on_a_terminal: OnATerminal, imc_server: ServerFactory) -> None:
     seen = on_a_terminal("scan", imc_server().address)
     assert b"ADDRESS" in seen
     assert b"Exchange Server 5.5 SP3" in seen
     assert b"Scanning" in seen
 
 
-def test_a_terminal_gets_the_screen_of_a_host(imc_server: ServerFactory) -> None:
+def test_a_terminal_gets_the_screen_of_a_host(on_a_terminal: OnATerminal, imc_server: ServerFactory) -> None:
     seen = on_a_terminal("check", imc_server().address)
     assert b"  Exchange Server 5.5 Service Pack 3\r\n" in seen
 
 
 @pytest.mark.parametrize("verb", ["check", "scan"])
-def test_what_a_server_says_reaches_no_terminal_raw(imc_server: ServerFactory, verb: str) -> None:
+def test_what_a_server_says_reaches_no_terminal_raw(
+    on_a_terminal: OnATerminal, imc_server: ServerFactory, verb: str
+) -> None:
     hostile = b"220 \x1b]0;owned\x07 \x1b[31mred \xc2\x9b2J \xe2\x80\xae [bold]x[/bold] ESMTP\r\n"
     seen = on_a_terminal(
         verb, imc_server(hostile).address, *(["-vv"] if verb == "scan" else []), NO_COLOR="1"
@@ -186,13 +167,15 @@ def test_what_a_server_says_reaches_no_terminal_raw(imc_server: ServerFactory, v
 
 
 @pytest.mark.parametrize("environment", [{"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, {"TERM": "dumb"}])
-def test_a_poor_terminal_gets_the_table_too(imc_server: ServerFactory, environment: dict[str, str]) -> None:
+def test_a_poor_terminal_gets_the_table_too(
+    on_a_terminal: OnATerminal, imc_server: ServerFactory, environment: dict[str, str]
+) -> None:
     seen = on_a_terminal("scan", imc_server("postfix").address, "-v", **environment)
     assert b"Postfix" in seen
     assert b"Traceback" not in seen
 
 
-def test_where_no_bar_can_be_drawn_none_is(imc_server: ServerFactory) -> None:
+def test_where_no_bar_can_be_drawn_none_is(on_a_terminal: OnATerminal, imc_server: ServerFactory) -> None:
     address = imc_server().address
     assert b"Scanning" not in on_a_terminal("scan", address, TERM="dumb")
     parent, child = pty.openpty()
@@ -206,13 +189,15 @@ def test_where_no_bar_can_be_drawn_none_is(imc_server: ServerFactory) -> None:
     assert b"Scanning" not in seen
 
 
-def test_lines_on_a_terminal_keep_their_tabs_beside_the_bar(imc_server: ServerFactory) -> None:
+def test_lines_on_a_terminal_keep_their_tabs_beside_the_bar(
+    on_a_terminal: OnATerminal, imc_server: ServerFactory
+) -> None:
     server = imc_server()
     seen = on_a_terminal("scan", server.address, "-f", "line", COLUMNS="40")
     assert f"127.0.0.1\t{server.port}\tsuccess\tExchange Server 5.5 Service Pack 3\t".encode() in seen
 
 
-def test_no_progress_when_quiet(imc_server: ServerFactory) -> None:
+def test_no_progress_when_quiet(on_a_terminal: OnATerminal, imc_server: ServerFactory) -> None:
     seen = on_a_terminal("scan", imc_server().address, "-q")
     assert b"Scanning" not in seen
     assert b"imcprobe:" not in seen
