@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -240,6 +241,25 @@ def test_a_full_disk_is_told_in_one_line(cli: Cli, imc_server: ServerFactory, tm
     done = cli("scan", imc_server().address, "-o", full, "--force", "-q")
     assert done.code == 3
     assert done.err == f'imcprobe: "{full}" cannot be written: no space left on device.\n'
+
+
+def test_records_that_come_together_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[bytes] = []
+    write = os.write
+
+    def noted(descriptor: int, data: memoryview) -> int:
+        written.append(bytes(data))
+        return write(descriptor, data)
+
+    target = Target("192.0.2.1")
+    result = conclude(Observation(target, target.host, Status.SUCCESS, b"220 mx" + b"x" * 60_000 + b"\r\n"))
+    files = OutputFiles([str(tmp_path / "a.jsonl")], force=False, only=None)
+    files.start(Head(version="0.1.0", started=0.0, targets=3))
+    monkeypatch.setattr(os, "write", noted)
+    files.add([result] * 3)
+    files.end(Tally(), 1.0, complete=True)
+    assert [data.count(b"\n") for data in written] == [3, 1]
+    assert all(data.endswith(b"}\n") for data in written)
 
 
 # Three records, and a fourth for which there is room in part.

@@ -36,10 +36,15 @@ def probe(poller: Any) -> Probe:
     """Scan targets written as a user writes them; keywords are options, or parameters of `Scan`."""
 
     async def run(
-        *specs: str, exclude: tuple[str, ...] = (), lookup: Any = None, dial: Any = None, **options: Any
+        *specs: str,
+        exclude: tuple[str, ...] = (),
+        lookup: Any = None,
+        dial: Any = None,
+        has_route: Any = None,
+        **options: Any,
     ) -> list[Observation]:
         targets = parse(specs, exclude=exclude)
-        outside = {"lookup": lookup, "dial": dial}
+        outside = {"lookup": lookup, "dial": dial, "has_route": has_route}
         more = {name: each for name, each in outside.items() if each is not None}
         scan = Scan(
             targets,

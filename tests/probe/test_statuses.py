@@ -13,6 +13,7 @@ import pytest
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
+from imcprobe.probe.sockets import dial
 from imcprobe.testing import greeting_for
 
 if TYPE_CHECKING:
@@ -159,7 +160,26 @@ async def test_a_refusal_keeps_code_and_text(probe: Probe, imc_server: ServerFac
     assert server.received == [b"" if fault == "421" else b"QUIT\r\n"]
 
 
-@pytest.mark.parametrize("host", ["255.255.255.255", "fe80::1"])
+async def test_what_the_system_refuses_at_once_is_unreachable_by_its_name_and_holds_up_nobody(
+    probe: Probe, imc_server: ServerFactory
+) -> None:
+    names = ("ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL", "EPERM", "ENETDOWN", "EHOSTDOWN")
+    refused = {f"192.0.2.{number}": getattr(errno, name) for number, name in enumerate(names, 1)}
+    good = imc_server()
+    began = time.monotonic()
+    seen = await probe(
+        *refused,
+        good.address,
+        dial=lambda sock, place: refused.get(place[0]) or dial(sock, place),
+        has_route=lambda _: True,
+    )
+    assert time.monotonic() - began < 1
+    told = {each.target.host: (each.status, each.error) for each in seen}
+    assert told.pop(good.host) == (Status.SUCCESS, None)
+    assert [told[host] for host in refused] == [(Status.UNREACHABLE, name) for name in names]
+
+
+@pytest.mark.parametrize("host", ["255.255.255.255", "fe80::1", "224.0.0.1", "ff02::1"])
 async def test_what_has_no_route_is_unreachable_at_once(probe: Probe, host: str) -> None:
     seen = await one(probe, host)
     assert seen.status is Status.UNREACHABLE
