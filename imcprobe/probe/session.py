@@ -2,7 +2,8 @@
 
 The socket comes from the sweep with its greeting complete but unread. aiosmtplib pairs replies with
 commands by their order only: whatever else has arrived before EHLO goes out would be taken for EHLO's
-reply. So nothing is said to a server that spoke out of turn.
+reply. So there is no EHLO for a server that spoke out of turn, and a reply to it is believed when QUIT
+is answered as QUIT is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiosmtplib
 
 from imcprobe.errors import ReplyError
-from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, parse_reply
+from imcprobe.fingerprint.reply import ReplyReader
 from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import name_of
 
@@ -31,14 +32,14 @@ T = TypeVar("T")
 
 _OK = 250
 _GREETING = b"220 \r\n"
-# Of bytes that came out of turn, and of a reply that is none, this much is kept: enough to see what it is.
+# Of bytes that came out of turn this much is kept: enough to see what it is.
 MAX_EARLY = 4096
-MAX_QUOTED = 80
+# How QUIT is answered, at its time or out of time (RFC 5321, 4.2.3 and 3.8).
+_GOODBYES = (b"221", b"421")
 
 # aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and
 # our own reader its one: the most specific first, each with the words for Observation.error.
 _WORDS: tuple[tuple[type[Exception], Callable[[Exception], str]], ...] = (
-    (aiosmtplib.SMTPResponseException, lambda error: f"EHLO answered with no SMTP reply: {_text(error)}"),
     (aiosmtplib.SMTPServerDisconnected, lambda _: "connection closed during EHLO"),
     (ReplyError, lambda error: f"EHLO answered with no SMTP reply: {error}"),
     (TimeoutError, lambda _: "no complete EHLO reply in time"),
@@ -64,8 +65,10 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
     )
     try:
         seen = await _asked(client, sock, greeted, options)
-        if options.quit and sock.in_step and not await _quit(client) and seen.ehlo is not None:
-            return seen._replace(ehlo=None, error=_OUT_OF_STEP)
+        if options.quit and sock.in_step:
+            await _quit(client)
+            if seen.ehlo is not None and not sock.is_farewell:
+                return seen._replace(ehlo=None, error=_OUT_OF_STEP)
         return seen
     finally:
         client.close()
@@ -87,32 +90,28 @@ async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation)
     early = sock.early()
     if early:
         return seen._replace(greeting=seen.greeting + early)
-    sock.listening = True
-    with contextlib.suppress(aiosmtplib.SMTPHeloError):  # another code than 250, by whatever it takes for one
+    reply = sock.expect_reply()
+    try:
         await client.ehlo()
-    # aiosmtplib takes more for a reply than RFC 5321 has, and drops empty lines.
-    parsed = parse_reply(bytes(sock.heard))
-    if parsed is None:
-        raise ReplyError("a line without an end")
-    reply, length = parsed
-    if len(sock.heard) > length:
+    except aiosmtplib.SMTPException:
+        if sock.refused is not None:
+            raise sock.refused from None
+        if not sock.answered:
+            raise
+    if len(reply.data) > reply.length:
         return seen._replace(error=_OUT_OF_STEP)
     sock.in_step = True
-    if reply.code != _OK:
-        return seen._replace(error=f"EHLO refused with {reply.code}")
-    return seen._replace(ehlo=reply.lines)
+    if reply.reply.code != _OK:
+        return seen._replace(error=f"EHLO refused with {reply.reply.code}")
+    return seen._replace(ehlo=reply.reply.lines)
 
 
-async def _quit(client: aiosmtplib.SMTP) -> bool:
-    """Say goodbye; False when it is answered as EHLO would have been."""
-    # What came is kept whatever else becomes of the goodbye, even when it is cut short.
-    try:
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Say goodbye: what came is kept whatever becomes of it, even when it is cut short."""
+    with contextlib.suppress(
+        aiosmtplib.SMTPException, OSError, TimeoutError, ValueError, asyncio.CancelledError
+    ):
         await client.quit(timeout=QUIT_TIMEOUT)
-    except aiosmtplib.SMTPResponseException as error:
-        return error.code != _OK
-    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError, asyncio.CancelledError):
-        return True
-    return True
 
 
 async def _in_time(work: Coroutine[None, None, T], limit: float) -> T:
@@ -135,10 +134,12 @@ async def _in_time(work: Coroutine[None, None, T], limit: float) -> T:
 
 
 class _PeekedSocket(socket.socket):
-    """Gives out a short greeting for the real one and, until `listening`, keeps aside what stands behind it.
+    """Stands between aiosmtplib and what it would read otherwise than RFC 5321, or over and over.
 
-    aiosmtplib has narrower bounds than a greeting, and the real one has been read already. `heard` is what
-    comes while listening. `in_step` says whether a reply answers the command before it, as far as is known.
+    It gives out a short greeting for the real one, keeps aside what stands behind it and, once a reply is
+    expected, reads that itself: aiosmtplib gets its code when it is whole, and the end for one that is none
+    (`refused` says why). `answered` is whether it came, `in_step` whether it answers the command before it,
+    as far as is known.
     """
 
     def __init__(self, sock: socket.SocketType, greeting: int) -> None:
@@ -146,9 +147,11 @@ class _PeekedSocket(socket.socket):
         self.setblocking(False)
         self._left = greeting
         self._early = b""
-        self.listening = False
+        self._reply: ReplyReader | None = None
+        self._goodbye = b""
+        self.refused: ReplyError | None = None
+        self.answered = False
         self.in_step = False
-        self.heard = bytearray()
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         if self._left:
@@ -159,11 +162,33 @@ class _PeekedSocket(socket.socket):
                 self._left -= len(data)
             return _GREETING
         data = super().recv(bufsize, flags)
-        if not self.listening:
+        if self._reply is None:
             self._early = (self._early + data)[:MAX_EARLY]
-        elif len(self.heard) <= MAX_REPLY_BYTES:
-            self.heard += data
+        elif self.answered:
+            self._goodbye = (self._goodbye + data)[: len(_GOODBYES[0])]
+        elif data:
+            return self._read_reply(self._reply, data)
         return data
+
+    def _read_reply(self, reply: ReplyReader, data: bytes) -> bytes:
+        try:
+            self.answered = reply.feed(data)
+        except ReplyError as error:
+            self.refused = error
+            return b""
+        if not self.answered:
+            raise BlockingIOError  # as if nothing had come yet
+        return b"%d \r\n" % reply.reply.code
+
+    def expect_reply(self) -> ReplyReader:
+        """Take what comes from now on for the reply to a command."""
+        self._reply = ReplyReader()
+        return self._reply
+
+    @property
+    def is_farewell(self) -> bool:
+        """Whether what came behind the reply is the answer to QUIT, the beginning of it, or nothing."""
+        return any(code.startswith(self._goodbye) for code in _GOODBYES)
 
     def early(self) -> bytes:
         """Bytes behind the greeting, taken now or before: asked for once, just before a command."""
@@ -180,7 +205,3 @@ def _address_literal(sock: socket.socket) -> str:
 
 def _words(error: Exception) -> str:
     return next(words(error) for kind, words in _WORDS if isinstance(error, kind))
-
-
-def _text(error: Exception) -> str:
-    return error.message[:MAX_QUOTED] if isinstance(error, aiosmtplib.SMTPResponseException) else ""

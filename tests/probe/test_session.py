@@ -18,7 +18,7 @@ from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
-from imcprobe.probe.session import _in_time, converse
+from imcprobe.probe.session import _in_time, _PeekedSocket, converse
 from imcprobe.testing import EHLO_5_5, Fault, MockServer, Point, greeting_for
 
 if TYPE_CHECKING:
@@ -166,6 +166,9 @@ def saying(reply: bytes, goodbye: bytes | None = None) -> list[Fault]:
         (b"250-mx\r\n250 HELP\r\n250 more\r\n", None, "replies out of step with commands"),
         (b"250 mx\r\n500 what\r\n", None, "replies out of step with commands"),
         (b"250 mx\r\n2", None, "replies out of step with commands"),
+        (b"250-mx\r\n250 " + b"x" * 60_000 + b"\r\n", ("mx", "x" * 60_000), None),
+        (b"250-X-KEYWORD\r\n" * 3_999 + b"250 x\r\n", ("X-KEYWORD",) * 3_999 + ("x",), None),
+        (b"250 " + b"x" * 70_000 + b"\r\n", None, "EHLO answered with no SMTP reply: a reply without an end"),
         (b"2_2 x\r\n", None, "EHLO answered with no SMTP reply"),
         (b"554-go\r\n500 x\r\n", None, "EHLO answered with no SMTP reply"),
     ],
@@ -208,13 +211,41 @@ async def test_an_answer_to_ehlo_outlives_a_goodbye_that_is_cut_short(imc_server
     assert (seen.ehlo, seen.error) == (EHLO_5_5, None)
 
 
-async def test_an_answer_to_ehlo_that_came_late_is_found_out_by_the_goodbye(
-    imc_server: ServerFactory,
+@pytest.mark.parametrize(
+    "answer",
+    [b"250 mx.example.com\r\n", b"502 5.5.1 Unrecognized command\r\n221 bye\r\n", b"200 x\r\n", b"hello"],
+)
+async def test_an_answer_to_ehlo_that_came_early_is_found_out_by_the_goodbye(
+    imc_server: ServerFactory, answer: bytes
 ) -> None:
     """Said before EHLO, it is there when EHLO is sent, and the true answer then answers QUIT."""
-    seen = await one_of(imc_server(fault=saying(b"250 INJECTED\r\n", b"250 mx.example.com\r\n")))
+    seen = await one_of(imc_server(fault=saying(b"250 INJECTED\r\n", answer)))
     assert seen.ehlo is None
     assert (seen.error or "").startswith("replies out of step with commands")
+
+
+@pytest.mark.parametrize("answer", [b"221 bye\r\n", b"221-so\r\n221 long\r\n", b"421 busy\r\n", b"22", b""])
+async def test_an_answer_to_ehlo_stands_whatever_way_a_server_says_goodbye(
+    imc_server: ServerFactory, answer: bytes
+) -> None:
+    seen = await one_of(imc_server(fault=saying(b"250 mx\r\n", answer)))
+    assert (seen.ehlo, seen.error) == (("mx",), None)
+
+
+def test_a_reply_in_pieces_is_handed_on_when_it_is_whole() -> None:
+    """Else aiosmtplib would read all of it anew with each piece."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        sock = _PeekedSocket(ours, 0)
+        reply = sock.expect_reply()
+        for piece in (b"250-mx\r\n", b"250-", b"XEXCH50\r\n", b"250 HE"):
+            theirs.sendall(piece)
+            with pytest.raises(BlockingIOError):
+                sock.recv(65_536)
+        theirs.sendall(b"LP\r\n")
+        assert sock.recv(65_536) == b"250 \r\n"
+        assert reply.reply.lines == ("mx", "XEXCH50", "HELP")
+        sock.close()
 
 
 async def test_greetings_that_come_while_a_scan_is_cut_short_are_kept(imc_server: ServerFactory) -> None:
