@@ -193,7 +193,7 @@ class _PeekedSocket(socket.socket):
     def early(self) -> bytes:
         """Bytes behind the greeting, taken now or before: asked for once, just before a command."""
         with contextlib.suppress(OSError):
-            return self._early + super().recv(MAX_EARLY)
+            return (self._early + super().recv(MAX_EARLY))[:MAX_EARLY]
         return self._early
 
 

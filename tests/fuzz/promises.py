@@ -146,7 +146,11 @@ def targets(data: bytes) -> None:
     assert restore(safe(text)) == to_bytes(text)
     given, _, barred = text.partition(BETWEEN)
     builder = TargetsBuilder()
-    builder.add_lines(given, "f", skip_bad=True)
+    try:
+        builder.add_lines(given, "f", skip_bad=True)
+    except TargetError as error:  # that is no list of targets
+        check_message(error, "f line ")
+        return
     _exclude(builder, barred)
     found = builder.build((25, 587))
     for bad in found.bad:

@@ -23,6 +23,10 @@ def test_chunks_make_no_difference_to_what_is_said_of_a_reply_without_an_end(dat
     PROMISES["reply"](data)
 
 
+def test_a_flood_of_lines_that_are_no_target_is_refused() -> None:
+    PROMISES["targets"](flood(b"", b"220\r\n"))
+
+
 @pytest.mark.parametrize("barred", ["9.0.{}.{}", "h{}-{}.example.com"], ids=["addresses", "names"])
 def test_many_ports_of_few_hosts_do_not_each_cost_a_walk_past_what_is_excluded(barred: str) -> None:
     builder = TargetsBuilder()

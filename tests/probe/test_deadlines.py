@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Probe = Callable[..., Awaitable[list[Observation]]]
 
 # What a machine under load may add, in seconds.
-LATE = 0.8
+LATE = 1.0
 TARPITS = ("silence", "drip=200ms", "ehlo:silence", "ehlo:drip=200ms")
 
 
@@ -59,7 +59,7 @@ async def test_the_cap_of_a_target_spans_the_lookup_of_its_name(
     seen = await probe(
         *(f"{name}:{fleet[0].port}" for name in of_name), lookup=slow, deadline=1.2, ehlo=True, quit=False
     )
-    assert 1.1 < time.monotonic() - began < 1.2 + 0.7
+    assert 1.1 < time.monotonic() - began < 1.2 + LATE
     assert (
         sorted((each.status, each.ehlo) for each in seen)
         == [(Status.IO_TIMEOUT, None)] * 2 + [(Status.SUCCESS, None)] * 2
@@ -79,7 +79,7 @@ async def test_two_hundred_tarpits_end_in_one_deadline(probe: Probe, imc_fleet: 
     seen = await probe(
         *(address for fleet in fleets for address in fleet.addresses), ehlo=True, quit=False, deadline=1.5
     )
-    assert time.monotonic() - began < 1.5 + 1
+    assert time.monotonic() - began < 1.5 + LATE
     assert len(seen) == 200
     assert sum(each.status is Status.SUCCESS for each in seen) == 100
 
@@ -94,7 +94,7 @@ async def test_a_clock_that_jumps_changes_no_limit_and_no_duration(
     silent, late, split = sorted(
         await probe(*fleet.addresses, greeting_timeout=0.5), key=lambda each: each.target
     )
-    assert time.monotonic() - began < 0.5 + LATE + 0.7
+    assert time.monotonic() - began < 0.5 + LATE
     assert (silent.status, silent.error) == (Status.IO_TIMEOUT, "after 0.5 s")
     for each, least in ((late, 100), (split, 0)):
         assert each.status is Status.SUCCESS

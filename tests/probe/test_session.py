@@ -18,7 +18,7 @@ from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.late import Greeted
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
-from imcprobe.probe.session import _in_time, _PeekedSocket, converse
+from imcprobe.probe.session import MAX_EARLY, _in_time, _PeekedSocket, converse
 from imcprobe.testing import EHLO_5_5, Fault, MockServer, Point, greeting_for
 
 if TYPE_CHECKING:
@@ -230,6 +230,24 @@ async def test_an_answer_to_ehlo_stands_whatever_way_a_server_says_goodbye(
 ) -> None:
     seen = await one_of(imc_server(fault=saying(b"250 mx\r\n", answer)))
     assert (seen.ehlo, seen.error) == (("mx",), None)
+
+
+async def test_ehlo_has_the_limit_of_a_greeting(probe: Probe, imc_server: ServerFactory) -> None:
+    began = time.monotonic()
+    seen = await one(probe, imc_server(fault="ehlo:silence").address, greeting_timeout=0.4, deadline=6.0)
+    assert time.monotonic() - began < 4
+    assert seen.error == "no complete EHLO reply in time"
+
+
+def test_what_comes_early_is_kept_to_a_bound() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(b"220 x\r\n" + b"e" * 50_000)
+        sock = _PeekedSocket(ours, 7)
+        for _ in range(5):
+            sock.recv(8192)
+        assert sock.early() == b"e" * MAX_EARLY
+        sock.close()
 
 
 def test_a_reply_in_pieces_is_handed_on_when_it_is_whole() -> None:
