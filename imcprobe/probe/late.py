@@ -10,6 +10,7 @@ from imcprobe.fingerprint.reply import FIRST_REFUSAL, ReplyReader
 from imcprobe.model import Observation, Status, Target, Times
 from imcprobe.probe.options import BACK_OFF
 from imcprobe.probe.outcomes import RETRIED, failure, weightier
+from imcprobe.probe.sockets import connected_for
 
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
@@ -133,6 +134,7 @@ class Late:
 
     `started` is when its try began, from which the connect limit counts, `dialled` when this connection
     did, `connect_by` when this address is given up, `broken` the errno that is told behind the last byte.
+    `taken` is whether what could have been left for a conversation had to be read.
     """
 
     sock: Socket
@@ -143,6 +145,7 @@ class Late:
     connected_at: float | None = None
     watched: bool = False
     broken: int = 0
+    taken: bool = False
     dialled: float = 0.0
     reader: ReplyReader = field(default_factory=ReplyReader)
 
@@ -173,6 +176,11 @@ class Late:
     def after(self, moment: float) -> str:
         """How long after its start a moment comes, in words."""
         return f"after {round(moment - self.started, 1):g} s"
+
+    def made_at(self) -> float:
+        """When the connection was made: where that is not known, no earlier than it was begun."""
+        ago = connected_for(self.sock)
+        return self.dialled if ago is None else max(self.dialled, time.monotonic() - ago)
 
     def _since(self, moment: float | None) -> float | None:
         return None if moment is None else (moment - self.dialled) * 1000

@@ -13,6 +13,7 @@ from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.exhaustion import Exhaustion
 from imcprobe.probe.late import Probe
 from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
+from imcprobe.probe.outbox import Outbox
 from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import Resolver, system_lookup
 from imcprobe.probe.sockets import all_plain, dial, has_route, is_literal
@@ -28,15 +29,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Observations that may wait for whoever takes them: beyond, nothing new is started.
-MAX_UNDELIVERED = 2048
 # Names that may wait for their turn at the resolver, so that they hold up no address behind them.
 MAX_NAMES = 4096
-# A batch is handed out when it is worth the trouble of files and screens, or after so many seconds.
-WORTHWHILE = 128
-BATCH_PAUSE = 0.01
-# After `stop`, connections that are under way have this long.
-STOP_GRACE = 2.5
+# After `stop`, connections that are under way have this long, and then all that has ended to be taken.
+STOP_GRACE = 2.4
+LAST_CALL = 0.2
 
 
 class Scan:
@@ -72,10 +69,9 @@ class Scan:
         self._held: deque[Target] = deque()
         self._names: deque[Target] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._seen: list[Observation] = []
-        self._waiter: asyncio.Future[None] | None = None
-        self._wake_timer: asyncio.TimerHandle | None = None
+        self._outbox = Outbox()
         self._cutting: asyncio.Task[None] | None = None
+        self._leave_by: float | None = None
         self._exhausted = False
         self._stopping = False
         self._cut_short = False
@@ -100,22 +96,25 @@ class Scan:
             loop,
             self.options,
             self,
-            self._seen,
+            self._outbox,
             exhaustion=self._exhaustion,
             poller=self._new_poller,
             dial=self._dial,
         )
         sweep.kick()
         try:
-            while self._seen or not self._over:
-                if not self._seen:
-                    self._waiter = loop.create_future()
-                    await self._waiter
-                batch = self._seen[:]
-                self._seen.clear()
+            while self._outbox.seen or not self._over:
+                if not self._outbox.seen:
+                    await self._outbox.wait()
+                batches = self._outbox.take()
                 sweep.kick()
-                if batch:
+                for batch in batches:
                     yield batch
+                    if self._is_late:
+                        self._whole = False
+                        return
+                    if batch is not batches[-1]:
+                        await asyncio.sleep(0)  # for signals, and whoever else lives on this loop
             if self._failure is not None:
                 raise self._failure
         finally:
@@ -136,13 +135,19 @@ class Scan:
 
     async def _cut(self) -> None:
         """End now: conversations hand over the greeting that they began with."""
+        self._leave_by = time.monotonic() + LAST_CALL
         await self._cancel_tasks()
         self._end()
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether a scan that was stopped should be over by now, whatever is still to be taken."""
+        return self._leave_by is not None and time.monotonic() > self._leave_by
 
     def supply(self, count: int) -> list[Target]:
         """Return targets that can begin at once; names that come by are looked up first."""
         found: list[Target] = []
-        if self._stopping or self._over or len(self._seen) >= MAX_UNDELIVERED:
+        if self._stopping or self._over or self._outbox.is_full:
             return found
         self._ask()
         while len(found) < count:
@@ -201,7 +206,7 @@ class Scan:
             self._running.add(probe)
 
     def _report(self, target: Target, address: str | None, status: Status, error: str | None) -> None:
-        self._seen.append(Observation(target, address, status, error=error, seen_at=time.time()))
+        self._outbox.add(Observation(target, address, status, error=error, seen_at=time.time()))
 
     def converse(self, greeted: Greeted) -> None:
         """Begin a conversation, or none when everything is being cut short."""
@@ -217,9 +222,9 @@ class Scan:
         if task is None or task.cancelled():
             greeted.sock.close()  # unless the conversation had begun, and took it
             self._cut_short = True
-            self._seen.append(greeted.seen._replace(error="EHLO was cut short: the scan was stopped"))
+            self._outbox.add(greeted.seen._replace(error="EHLO was cut short: the scan was stopped"))
         elif task.exception() is None:
-            self._seen.append(task.result())
+            self._outbox.add(task.result())
         self._running.release(greeted.sock)
 
     @property
@@ -250,10 +255,8 @@ class Scan:
             cut_short = self._cut_short or self._running.cut_short
             self._whole = self._exhausted and not waiting and not cut_short
             self._end()
-        elif len(self._seen) >= WORTHWHILE:
-            self._wake()
-        elif self._seen and self._wake_timer is None:
-            self._wake_timer = asyncio.get_running_loop().call_later(BATCH_PAUSE, self._wake)
+        else:
+            self._outbox.note()
 
     def failed(self, error: BaseException) -> None:
         self._failure = error
@@ -261,14 +264,7 @@ class Scan:
 
     def _end(self) -> None:
         self._over = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._wake_timer is not None:
-            self._wake_timer.cancel()
-            self._wake_timer = None
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._outbox.wake()
 
     async def _cancel_tasks(self) -> None:
         while tasks := tuple(self._tasks):

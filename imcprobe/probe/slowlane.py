@@ -17,16 +17,7 @@ from imcprobe.fingerprint.reply import GREETING, MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Observation, Status
 from imcprobe.probe.late import Greeted, Late, Probe, judge
 from imcprobe.probe.outcomes import name_of, status_of
-from imcprobe.probe.sockets import (
-    Dial,
-    Socket,
-    connect,
-    connect_seconds,
-    connected_for,
-    has_ended,
-    is_connected,
-    swallow,
-)
+from imcprobe.probe.sockets import connect, connect_seconds, has_ended, is_connected, swallow, unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +25,7 @@ if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.pace import ConnectLimit
     from imcprobe.probe.poller import Poller
+    from imcprobe.probe.sockets import Dial, Socket
 
 _NOT_AVAILABLE = 421  # the server closes by itself (RFC 5321, 3.8)
 _READ = MAX_REPLY_BYTES + 1
@@ -103,7 +95,7 @@ class SlowLane:
         now = time.monotonic()
         probe.connected(now)
         late = Late(sock, probe, probe.since or now, now, dialled=now)
-        self._lates[sock.fileno()] = late
+        self._hold(sock.fileno(), late)
         late.connect_by = now + max(self._connect_due(late) - now, 0.0) / (probe.others + 1)
         # The moment of connection may go by unseen: it is looked for when the greeting could be late.
         self._schedule(late, min(late.connect_by, now + self._options.greeting_timeout))
@@ -114,8 +106,8 @@ class SlowLane:
     ) -> None:
         """Take over a connection that said something other than a plain greeting, or ended."""
         late = Late(sock, probe, started, started, dialled=started, broken=broken)
-        late.connected_at = _connected_at(late)
-        self._lates[fd] = late
+        late.connected_at = late.made_at()
+        self._hold(fd, late)
         if not data:
             self._closed(late)
         elif not self._feed(late, data):
@@ -125,15 +117,19 @@ class SlowLane:
     def overdue(self, fd: int, sock: Socket, probe: Probe, started: float, now: float) -> None:
         """Take over a connection on which nothing came within the first limit."""
         late = Late(sock, probe, started, started, dialled=started)
-        self._lates[fd] = late
+        self._hold(fd, late)
         self._overdue(late, now)
+
+    def _hold(self, fd: int, late: Late) -> None:
+        late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)  # or an urgent byte is lost
+        self._lates[fd] = late
 
     def ready(self, fd: int) -> None:
         """Read what a descriptor has; one that is not known here (an event of its former life) is ignored."""
         late = self._lates.get(fd)
         if late is None:
             return
-        if self._options.ehlo:
+        if self._options.ehlo and not late.taken:
             self._peek(late)
         else:
             self._read(late)
@@ -173,6 +169,7 @@ class SlowLane:
                 return
 
     def _peek(self, late: Late) -> None:
+        stuck = False
         while True:  # SO_RCVLOWAT swallows events of its own: looked at again once it is set
             # Asked before the look: at its end, and nothing new to see, is the end.
             ended = has_ended(late.sock)
@@ -190,6 +187,14 @@ class SlowLane:
             if new:
                 late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
                 self._note_connected(late)
+                stuck = False
+            elif not stuck and unread(late.sock) > len(data):
+                stuck = True  # or it has come this very moment
+            elif stuck:  # behind an urgent byte, which no look gets past
+                late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+                late.taken = swallow(late.sock, len(data))
+                self._read(late)
+                return
             elif ended:
                 code = late.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 self._broken(late, code) if code else self._closed(late)
@@ -201,7 +206,7 @@ class SlowLane:
         if late.connected_at is not None:
             return
         if late.reader.data:  # some time ago
-            late.connected_at = _connected_at(late)
+            late.connected_at = late.made_at()
         elif is_connected(late.sock):
             late.connected_at = time.monotonic()
             late.watched = self._options.watch_connect
@@ -227,7 +232,7 @@ class SlowLane:
         if code != GREETING:
             status, error = judge(code)
             self._end(late, status, error, greeted=True)
-        elif self._options.ehlo and len(late.reader.data) == late.reader.length:
+        elif self._options.ehlo and not late.taken and len(late.reader.data) == late.reader.length:
             self._hand_over(late)
         else:
             self._end(late, Status.SUCCESS, None, greeted=True)
@@ -262,7 +267,7 @@ class SlowLane:
 
     def _overdue(self, late: Late, now: float) -> None:
         if late.connected_at is None and is_connected(late.sock):
-            late.connected_at = _connected_at(late)
+            late.connected_at = late.made_at()
         if late.connected_at is not None:
             self._extend(late, now, late.greeting_due(self._options), Status.IO_TIMEOUT)
         elif now < late.connect_by:
@@ -282,15 +287,10 @@ class SlowLane:
         fd = late.sock.fileno()
         del self._lates[fd]
         if self._options.ehlo:
-            swallow(late.sock, len(late.reader.data) or 1)
+            if not late.taken:
+                swallow(late.sock, len(late.reader.data) or 1)
             late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)  # or no answer to QUIT is seen
         polite = greeted and status is not Status.PROTOCOL_ERROR and late.reader.reply.code != _NOT_AVAILABLE
         seen = late.seen(status, error, greeted=greeted)
         late.reader = ReplyReader()  # the heap may hold this for a while, and need not hold its bytes
         self._finish(fd, late.sock, late.probe, seen, polite=polite)
-
-
-def _connected_at(late: Late) -> float:
-    """When a connection was made: where that is not known, no earlier than it was begun."""
-    ago = connected_for(late.sock)
-    return late.dialled if ago is None else max(late.dialled, time.monotonic() - ago)

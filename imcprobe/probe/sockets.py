@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import socket
 import struct
 import sys
+import termios
 from collections.abc import Callable, Iterable
 
 from imcprobe.probe.outcomes import NO_PORT, RUN_OUT
@@ -34,6 +36,7 @@ _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None) if sys.platform == "li
 _LAST_SENT_AT = 44
 _RTT_AT = 68
 _FIELD = struct.Struct("=I")
+_COUNT = struct.Struct("i")
 # TCP_SYN_SENT and TCP_CLOSE of Linux (include/net/tcp_states.h).
 _NOT_CONNECTED = frozenset({2, 7})
 
@@ -126,6 +129,12 @@ def swallow(sock: Socket, size: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def unread(sock: Socket) -> int:
+    """How many bytes can be read, those behind an urgent one included."""
+    count: int = _COUNT.unpack(fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(_COUNT.size)))[0]
+    return count
 
 
 def is_connected(sock: Socket) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from imcprobe.model import Observation
     from imcprobe.probe.options import ProbeOptions
+    from imcprobe.probe.outbox import Outbox
     from imcprobe.probe.outside import Outside
     from imcprobe.probe.poller import Poller
     from imcprobe.probe.sockets import Dial, Socket
@@ -42,7 +43,7 @@ _ROUNDS = 8
 
 
 class Sweep:
-    """Probes what `outside` supplies, and appends observations to `seen`.
+    """Probes what `outside` supplies, and puts observations into `outbox`.
 
     `exhaustion` tells what is this machine's own fault.
     """
@@ -52,7 +53,7 @@ class Sweep:
         loop: asyncio.AbstractEventLoop,
         options: ProbeOptions,
         outside: Outside,
-        seen: list[Observation],
+        outbox: Outbox,
         *,
         exhaustion: Exhaustion,
         poller: Callable[..., Poller],
@@ -61,7 +62,7 @@ class Sweep:
         self._loop = loop
         self._options = options
         self._outside = outside
-        self._seen = seen
+        self._outbox = outbox
         self._exhaustion = exhaustion
         self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
         self._intake = Intake(options, outside.supply, time.monotonic())
@@ -85,7 +86,7 @@ class Sweep:
             limit,
             self._poller,
             self._slow,
-            seen,
+            outbox.seen,
             leave=self._leave,
             hang_up=self._hang_up,
             finish=self._finish,
@@ -203,7 +204,7 @@ class Sweep:
     def _begin(self, probe: Probe) -> None:
         if probe.is_over(time.monotonic(), self._options) and (seen := probe.last_word()) is not None:
             self._intake.not_begun(probe.address)
-            self._seen.append(seen)
+            self._outbox.add(seen)
             return
         try:
             sock = self._slow.begin(probe)
@@ -263,7 +264,7 @@ class Sweep:
         due = probe.due_again(seen, self._options)
         if due is None or self._intake.is_over:
             self._intake.cut_short |= due is not None
-            self._seen.append(probe.outcome(seen))
+            self._outbox.add(probe.outcome(seen))
         else:
             probe.next_attempt(seen)
             self._intake.put(probe, due)

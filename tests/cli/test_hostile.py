@@ -111,7 +111,7 @@ def test_a_hostile_fleet_that_is_left_and_gone_back_to_is_whole(
     fleet = imc_fleet([case.member for case in cases.values()])
     out = tmp_path / "a.jsonl"
     command = [sys.executable, "-m", "imcprobe", "scan", *fleet.addresses, *LIMITS, "-q"]
-    slowly = [*command, "--rate", "100", "-o", out]  # so that there is more to begin when it is left
+    slowly = [*command, "--rate", "100", "-o", str(out)]  # so that there is more to begin when it is left
     with subprocess.Popen(slowly, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as left:
         while not out.exists() or out.read_bytes().count(b"\n") < 20:
             select.select([], [], [], 0.01)

@@ -342,3 +342,19 @@ async def test_a_check_waits_for_the_answer_to_its_quit(reluctant: tuple[str, li
     address, waited = reluctant
     await imcprobe.check(address)
     assert waited == [True]
+
+
+@pytest.mark.parametrize("ehlo", [False, True])
+async def test_a_byte_that_is_sent_as_urgent_is_one_of_the_greeting(probe: Probe, ehlo: bool) -> None:
+    async def greets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The real socket: what asyncio shows of it has no flags.
+        sock = writer.get_extra_info("socket")._sock
+        sock.send(SP3[:86])
+        await asyncio.sleep(0.05)
+        sock.send(SP3[86:87], socket.MSG_OOB)
+        sock.send(SP3[87:])
+        writer.close()
+
+    async with await asyncio.start_server(greets, "127.0.0.1", 0) as server:
+        (seen,) = await probe(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", ehlo=ehlo)
+    assert (seen.status, seen.greeting) == (Status.SUCCESS, SP3)

@@ -23,9 +23,10 @@ from imcprobe.probe import limits
 from imcprobe.probe.fastlane import FIRST_READ
 from imcprobe.probe.limits import RESERVED_FILES, allowed_connections, open_files
 from imcprobe.probe.options import MAX_ADDRESSES, ProbeOptions
+from imcprobe.probe.outbox import MAX_UNDELIVERED
 from imcprobe.probe.poller import EpollPoller, default_poller
 from imcprobe.probe.resolve import MAX_LOOKUPS, Resolver, system_lookup
-from imcprobe.probe.scan import MAX_UNDELIVERED, STOP_GRACE, Scan
+from imcprobe.probe.scan import STOP_GRACE, Scan
 from imcprobe.probe.sockets import Dial, Socket, connected_for, dial, is_connected, is_literal
 from imcprobe.testing import Fault
 
