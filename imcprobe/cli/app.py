@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import gc
 import os
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
-from imcprobe.cli.exits import BY_SIGNAL, ExitCode
+from imcprobe.cli.exits import ExitCode
+from imcprobe.cli.signals import EndedError, caught, end
 from imcprobe.cli.terminal import PROGRAM, Terminal, reason_of, say, silence
 from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.fingerprint.builds import FURTHER_BUILDS
@@ -59,14 +59,22 @@ def main() -> None:
         stream.reconfigure(errors=_ESCAPED)  # type: ignore[union-attr]
     # A scan makes no cycles, and most of what is alive was made at the start: rarely looking saves 4 %.
     gc.set_threshold(_COLLECT_AFTER)
-    code = run(sys.argv[1:])
+    try:
+        with caught(end):
+            code = _flushed(run(sys.argv[1:]))
+    except EndedError as error:  # on the very way out
+        code = error.code
+    sys.exit(code)
+
+
+def _flushed(code: int) -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
             silence(stream)
             code = code or ExitCode.NOT_DONE
-    sys.exit(code)
+    return code
 
 
 def _nowhere(mode: Literal["r", "w"]) -> TextIO:
@@ -77,8 +85,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line; what goes wrong becomes one line on stderr and a code."""
     try:
         return _run(list(arguments))
-    except (KeyboardInterrupt, typer.Abort):
-        return BY_SIGNAL + signal.SIGINT
+    except EndedError as error:
+        return error.code
     except SystemExit:  # how Typer takes a reader of its help who has left
         silence(sys.stdout)
         return ExitCode.OK

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections import Counter
 from contextlib import aclosing, suppress
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.cli.bugs import catch_log
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
+from imcprobe.cli.signals import Stop, caught
 from imcprobe.cli.terminal import shown_ports
 from imcprobe.errors import ImcprobeError, OutputError
 from imcprobe.fingerprint.identify import conclude
@@ -43,7 +42,6 @@ _LONGEST_GREETING = 512
 _NEVER_TRIED = frozenset({Status.RESOLUTION_ERROR, Status.EXCLUDED, Status.INVALID_INPUT})
 # Below, not even a loop can be made.
 _FEWEST_FILES = 16
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Progress is shown this often, in seconds.
 _TICK = 0.2
 
@@ -91,20 +89,23 @@ class Run:
 def run_scan(run: Run) -> int:
     """Run to the end, or until a signal; returns the exit code. Raises ImcprobeError."""
     catch_log()
+    stop = Stop(run.terminal.abandon)
     try:
-        run.options = _capped(run.options, run.left, run.terminal)
-        if run.announcement is not None:
-            run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
-        with asyncio.Runner() as runner:  # which makes its loop, or fails to, before there is a coroutine
-            return runner.run(_running(run))
+        # Not the loop's own handlers: they run in its turns, and a turn may wait for whoever reads stdout.
+        with caught(stop):
+            run.options = _capped(run.options, run.left, run.terminal)
+            if run.announcement is not None:
+                run.terminal.remark(f"{run.announcement}, {run.options.concurrency} at a time")
+            with asyncio.Runner() as runner:  # which makes its loop, or fails to, before there is a coroutine
+                return runner.run(_running(run, stop))
     finally:
         run.files.close()
         if run.earlier is not None:
             run.earlier.close()
 
 
-async def _running(run: Run) -> int:
-    return await _Runner(run).run()
+async def _running(run: Run, stop: Stop) -> int:
+    return await _Runner(run, stop).run()
 
 
 def _capped(options: ProbeOptions, targets: int, terminal: Terminal) -> ProbeOptions:
@@ -128,13 +129,13 @@ def _capped(options: ProbeOptions, targets: int, terminal: Terminal) -> ProbeOpt
 class _Runner:
     """One run: holds the counts, and what a signal has asked for."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, stop: Stop) -> None:
         self._run = run
+        self._asked = stop
         self._tally = Tally()
         self._greetings: Counter[bytes] = Counter()
         # The ports of one address may well greet alike.
         self._counts_greetings = len(run.targets.ports) == 1
-        self._signal = 0
         self._loop = asyncio.get_running_loop()
         done = None if run.earlier is None else run.earlier.done.__contains__
         self._scan = Scan(
@@ -147,21 +148,18 @@ class _Runner:
     async def run(self) -> int:
         run = self._run
         started = time.monotonic() - (0.0 if run.earlier is None else run.earlier.seconds)
-        # Not the loop's own handlers: they run in its turns, and a turn may wait for whoever reads stdout.
-        before = [(number, signal.signal(number, self._on_signal)) for number in _SIGNALS]
+        self._asked.means(self._on_signal)
         ticking = asyncio.get_running_loop().create_task(self._tick())
         try:
             await self._all(_head(run))
             return self._end(time.monotonic() - started)
-        except OutputError:
-            # One output is lost: the others are ended as they should be.
+        except BaseException:
+            # One output is lost, or whatever it is: the others are ended as they should be.
             with suppress(OutputError):
                 run.files.end(self._tally, time.monotonic() - started, complete=False)
             raise
         finally:
             ticking.cancel()
-            for number, handler in before:
-                signal.signal(number, handler)
 
     async def _all(self, head: Head) -> None:
         run = self._run
@@ -187,7 +185,7 @@ class _Runner:
         for batch in earlier.batches():
             self._add([conclude(seen) for seen in batch], earlier=True)
             await asyncio.sleep(0)  # for signals and progress
-            if self._signal or self._run.terminal.gone:
+            if self._asked.number or self._run.terminal.gone:
                 return False
         return True
 
@@ -223,8 +221,8 @@ class _Runner:
         if written:
             run.terminal.remark(f"wrote {written}")
         self._warn()
-        if self._signal:
-            return BY_SIGNAL + self._signal
+        if self._asked.number:
+            return BY_SIGNAL + self._asked.number
         # A reader who has left has seen what it wanted to see: nothing is to be concluded from the rest.
         return int(ExitCode.OK if run.terminal.gone else run.verdict.code)
 
@@ -238,9 +236,9 @@ class _Runner:
                 f"the same greeting came from {most:,} of {tally.answered:,} addresses: "
                 "something in between may answer for them."
             )
-        if run.warns and not run.verdict.answered and not self._signal:
+        if run.warns and not run.verdict.answered and not self._asked.number:
             run.terminal.complain(f"{self._nobody()} Nothing was shown to be safe.")
-        if not self._signal:
+        if not self._asked.number:
             for reason in run.verdict.reasons:
                 run.terminal.remark(reason)
 
@@ -252,11 +250,7 @@ class _Runner:
         named = f"port{'' if len(ports) == 1 else 's'} {shown_ports(ports)}"
         return f"no host answered on {named} from here. {named.capitalize()} may be blocked on the way out."
 
-    def _on_signal(self, number: int, _frame: object) -> None:
-        if self._signal:
-            self._run.terminal.abandon()
-            os._exit(BY_SIGNAL + number)
-        self._signal = number
+    def _on_signal(self) -> None:
         self._run.terminal.interrupt()
         self._loop.call_soon_threadsafe(self._stop)
 

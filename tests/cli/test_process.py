@@ -32,7 +32,9 @@ def start(*arguments: object, **more: Any) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_a_scan_with_valid_files(
     imc_fleet: FleetFactory, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:

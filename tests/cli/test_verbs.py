@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from imcprobe.cli.app import VERBS
+from imcprobe.cli.signals import end
 from imcprobe.fingerprint.builds import BUILDS
 from imcprobe.knowledge.releases import ARTICLE, RELEASES
 from imcprobe.outputs.schema import json_schema
@@ -141,12 +143,15 @@ def test_a_bug_is_told_as_one(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None
     assert "that was a bug of imcprobe" in done.err
 
 
-def test_an_interrupt_where_nothing_runs_is_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("imcprobe.cli.app._first_screen", interrupted)
-    assert cli().code == 130
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_where_nothing_runs_ends_the_command_without_a_word(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    monkeypatch.setattr("imcprobe.cli.app._first_screen", lambda: end(number, None))
+    done = cli()
+    assert (done.code, done.out, done.err) == (code, "", "")
 
 
 # check
