@@ -25,7 +25,7 @@ T = TypeVar("T")
 # The variable that tells a command where the mock is.
 ADDRESS_VARIABLE = "IMCPROBE_MOCK"
 # How long a command may take to end after SIGTERM, in seconds.
-_TERMINATION = 5.0
+_TERMINATION = 2.5
 # How often it is looked whether all is over, in seconds.
 _GLANCE = 0.02
 # A shell's way of saying that a signal ended a command.
