@@ -102,8 +102,11 @@ class Fleet:
         return f"imcprobe mock: {len(self)} servers listening on {self.address} to {last}"
 
     async def start(self) -> None:
-        """Start all. Raises UsageError when not every address can be had."""
-        _allow_files(len(self) + _FILES_FOR_CONNECTIONS)
+        """Start all.
+
+        Raises UsageError when not every address can be had, ImcprobeError when there are too few files.
+        """
+        allow_files(len(self) + _FILES_FOR_CONNECTIONS)
         for left in reversed(range(1 if self._port else _ATTEMPTS)):
             try:
                 await self._start()
@@ -167,7 +170,7 @@ def _consecutive(first: str, number: int) -> list[str]:
         raise UsageError(f"{number} addresses from {first!a} on: {ascii(str(error))[1:-1]}.") from None
 
 
-def _allow_files(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
     """Raise the soft limit of open files to `wanted`, as far as the hard one lets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
