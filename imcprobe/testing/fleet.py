@@ -26,6 +26,8 @@ MAX_MEMBERS = 1022
 _ATTEMPTS = 8
 # Open files besides the listening sockets: the connections of a busy scan, and the process's own.
 _FILES_FOR_CONNECTIONS = 4096
+# Of an address that is none, in characters.
+_LONGEST_TOLD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ def _consecutive(first: str, number: int) -> list[str]:
         start = ipaddress.ip_address(first)
         return [str(start + offset) for offset in range(number)]
     except ValueError as error:
-        raise UsageError(f"{number} addresses from {first!a} on: {ascii(str(error))[1:-1]}.") from None
+        shown, why = first[:_LONGEST_TOLD], str(error)[:_LONGEST_TOLD]
+        raise UsageError(f"{number} addresses from {shown!a} on: {ascii(why)[1:-1]}.") from None
 
 
 def allow_files(wanted: int) -> None:

@@ -148,6 +148,12 @@ async def test_another_port_is_tried_when_the_system_may_choose() -> None:
     assert unlucky.attempts == 1
 
 
+def test_a_first_address_of_any_length_is_told_in_one_line() -> None:
+    with pytest.raises(UsageError, match="2 addresses from 'xxx") as raised:
+        Fleet([Member()] * 2, first="x" * 120_000)
+    assert len(str(raised.value)) < 1000
+
+
 @pytest.fixture
 def few_files() -> Iterator[int]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
