@@ -42,7 +42,10 @@ Build table: KB {article} and {further} other documented builds, Exchange 4.0 to
 imcprobe COMMAND --help tells more.  Scan only networks you are responsible for.
 """
 _LONGEST_WORD = 60
+# Of a sentence of Typer's, which quotes all that it was given.
+_LONGEST_SENTENCE = 200
 _ESCAPED = "imcprobe"
+_NO_MEMORY = "not enough memory. Split the list or the file, or raise the limit (ulimit -v)."
 # New objects between two looks for garbage (Python: 700).
 _COLLECT_AFTER = 20_000
 
@@ -161,7 +164,7 @@ def _first_screen() -> str:
 def _sentence(error: Exception) -> str:
     """Typer's message with a full stop, and where help is."""
     told = getattr(error, "format_message", error.__str__)()
-    return f"{' '.join(told.split()).rstrip('.')}. --help tells more."
+    return f"{clip(' '.join(told.split()).rstrip('.'), _LONGEST_SENTENCE)}. --help tells more."
 
 
 def _unwritable(error: Exception) -> str:
@@ -175,4 +178,5 @@ _FAILURES: tuple[tuple[type[Exception], ExitCode, Callable[[Exception], str]], .
     (ImcprobeError, ExitCode.NOT_DONE, str),
     (typer.TyperException, ExitCode.USAGE, _sentence),
     (OSError, ExitCode.NOT_DONE, _unwritable),
+    (MemoryError, ExitCode.NOT_DONE, lambda _: _NO_MEMORY),
 )

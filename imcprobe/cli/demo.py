@@ -7,6 +7,7 @@ from dataclasses import replace
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import Verdict
 from imcprobe.cli.files import OutputFiles
+from imcprobe.cli.limits import require_files
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal
 from imcprobe.knowledge.releases import RELEASES
@@ -24,6 +25,8 @@ _HOTFIX = "5.5.2656.59"
 _FIRST, _ONLY = "127.86.4.1", "127.0.0.1"
 # The silent one is given up after this; the others answer at once.
 _PATIENCE = 1.0
+# Of each server: one listens, and a connection has two ends. A mock without them would pass for silent.
+_SOCKETS = 3
 
 
 def demo(
@@ -36,7 +39,9 @@ def demo(
     They are started for it: every release of the table, and some other servers.
     """
     name = opt.parse_format(format_name) or "table"
-    with Terminal(quiet=quiet, no_color=no_color) as terminal, serve_in_thread(_fleet()) as fleet:
+    members = _members()
+    require_files(_SOCKETS * len(members), f"for a demo of {len(members)} servers")
+    with Terminal(quiet=quiet, no_color=no_color) as terminal, serve_in_thread(_fleet(members)) as fleet:
         terminal.remark(f"{len(fleet)} servers on this machine, from {fleet.address} on. The scan is real.")
         terminal.remark(
             "The greetings of 4.0 are made up, as none with a build is known; those of 5.0 and 5.5 are not."
@@ -53,10 +58,13 @@ def demo(
         )
 
 
-def _fleet() -> Fleet:
+def _members() -> list[Member]:
     builds = [*dict.fromkeys(str(row.build) for row in RELEASES), _HOTFIX]
     members = [Member(greeting_for(build, f"mx{at}.example.com")) for at, build in enumerate(builds, 1)]
     members += [Member(named_greeting(name)) for name in ("masked", "postfix", "windows")]
-    members += [replace(members[0], faults=(parse_fault("silence"),)), Member(refused=True)]
+    return [*members, replace(members[0], faults=(parse_fault("silence"),)), Member(refused=True)]
+
+
+def _fleet(members: list[Member]) -> Fleet:
     by_ports = not address_exists(_FIRST)
     return Fleet(members, first=_ONLY if by_ports else _FIRST, by_ports=by_ports)

@@ -138,14 +138,14 @@ class OutputFiles:
             raise failures[0]
 
     def close(self) -> None:
-        """Close all, and leave nothing behind that was not begun.
+        """Close all, and leave nothing behind that was made here and holds nothing.
 
         What is left to write of a file that is full has been complained of already.
         """
         for file in self._files:
             with contextlib.suppress(OSError):
                 file.stream.close()
-            if file.made and not file.begun:
+            if file.made and not file.holds:
                 with contextlib.suppress(OSError):
                     Path(file.path).unlink()
 
@@ -162,7 +162,7 @@ def _parse_only(text: str | None) -> tuple[str, ...]:
 def _format_of(path: str) -> Format:
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
-        raise UsageError(f"-o {safe(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
+        raise UsageError(f"-o {shown_path(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
     return FORMATS[ENDINGS[ending]]()
 
 
@@ -171,7 +171,8 @@ def _opened(path: str, form: Format, *, force: bool, resumable: bool) -> _File:
     file = _made(path, form)
     if file is None:
         if not force and not Path(path).is_dir():
-            resume = "--resume continues it, " if resumable and isinstance(form, JsonLines) else ""
+            store = resumable and isinstance(form, JsonLines) and Path(path).is_file()
+            resume = "--resume continues it, " if store else ""
             raise UsageError(f"{safe(path)} exists. {resume}--force replaces it.")
         file = _File(path, form, _written_over(path))
     file.resumable = resumable and isinstance(form, JsonLines)
@@ -209,9 +210,9 @@ def _continued(earlier: Earlier) -> _File:
     stream = _written_over(earlier.path)
     if not os.path.sameopenfile(stream.fileno(), earlier.descriptor):
         stream.close()
-        raise UsageError(f"--resume {safe(earlier.path)}: somebody has replaced it. Start again.")
+        raise UsageError(f"--resume {shown_path(earlier.path)}: somebody has replaced it. Start again.")
     os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
-    return _File(earlier.path, FORMATS["jsonl"](), stream, resumable=True, resumed=True)
+    return _File(earlier.path, FORMATS["jsonl"](), stream, resumable=True, resumed=True, holds=True)
 
 
 def _cut(file: _File, size: int) -> None:
@@ -246,7 +247,7 @@ def _check_apart(paths: Iterable[str]) -> None:
     for path in paths:
         other = seen.setdefault(_identity(path), path)
         if other is not path:
-            raise UsageError(f"-o {safe(other)} and -o {safe(path)} are one file. Give it once.")
+            raise UsageError(f"-o {shown_path(other)} and -o {shown_path(path)} are one file. Give it once.")
 
 
 def _identity(path: str) -> object:
@@ -271,7 +272,7 @@ def _write(file: _File, text: str) -> None:
         # What separates the records of a document stands before each.
         whole = 0 if file.format.is_document else data.rfind(b"\n", 0, written) + 1
         cut = _take_back(descriptor, written - whole)
-        remedy = " --resume continues it." if cut and file.resumable else ""
+        remedy = " --resume continues it." if cut and file.resumable and file.holds else ""
         raise _unwritable(file.path, error, remedy) from error
     file.holds = True
 

@@ -12,6 +12,7 @@ import typer
 
 from imcprobe.cli.bugs import catch_log
 from imcprobe.cli.exits import BY_SIGNAL, ExitCode
+from imcprobe.cli.limits import require_files
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import lookup
@@ -92,6 +93,7 @@ def mock(
         raise UsageError("--exec: give a command, like 'pytest -q'.")
     member = Member(said, tuple(parse_fault(text) for text in fault or []))
     if fleet is None:
+        require_files(1, "to begin")
         return asyncio.run(_run(member.at(host, port), command, terminal))
     cases = _cases(fleet)
     if cases and (build is not None or greeting is not None or fault):
@@ -100,6 +102,7 @@ def mock(
         )
     members = [case.member for case in cases.values()] or [member] * _count(fleet)
     servers = Fleet(members, first=host, port=port)
+    require_files(len(servers), f"for {len(servers)} servers")
     return asyncio.run(_run(servers, command, terminal, {} if quiet else cases))
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imcprobe.cli.files import lock
+from imcprobe.cli.inputs import shown_path
 from imcprobe.cli.terminal import reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.model import Status
 from imcprobe.order import Done, Order, parse_shard
-from imcprobe.safetext import safe
 from imcprobe.sources.unfinished import Unfinished
 from imcprobe.targets import MAX_BAD_LINES
 
@@ -40,12 +40,15 @@ class Earlier:
     def __init__(self, path: str) -> None:
         """Open the file and read its head. Raises InputError, UsageError when another imcprobe writes it."""
         self.path = path
-        self._name = safe(path)
+        self._name = shown_path(path)
         self._stream = _opened(path)
         try:
             lock(self._stream.fileno(), path)
             self._unfinished = Unfinished(self._stream, self._name)
             self.order = _order_of(self._unfinished.head, self._name)
+        except OSError as error:
+            self._stream.close()
+            raise self._unreadable(error) from error
         except BaseException:
             self._stream.close()
             raise
@@ -87,7 +90,7 @@ class Earlier:
         """Read what was done, once through. Raises InputError, UsageError when it is another scan."""
         self._check_same(targets)
         self.done = Done(len(targets))
-        for number, seen in enumerate(self._unfinished.observations(), 2):
+        for number, seen in enumerate(self._observations(), 2):
             if seen.target.port == 0 and seen.status is Status.INVALID_INPUT:
                 self.bad[seen.target.host] += 1
                 if len(self.bad) > MAX_BAD_LINES:
@@ -116,9 +119,18 @@ class Earlier:
 
     def batches(self) -> Iterator[list[Observation]]:
         """What was seen, once more from the first on."""
-        observations = self._unfinished.observations()
+        observations = self._observations()
         while batch := list(islice(observations, _BATCH)):
             yield batch
+
+    def _observations(self) -> Iterator[Observation]:
+        try:
+            yield from self._unfinished.observations()
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> InputError:
+        return InputError(f"--resume {self._name} cannot be read: {reason_of(error)}.")
 
     def _check_same(self, targets: Targets) -> None:
         head = self._unfinished.head
@@ -142,10 +154,12 @@ class Earlier:
 def _opened(path: str) -> BinaryIO:
     try:
         if not Path(path).is_file() and Path(path).exists():
-            raise InputError(f"--resume {safe(path)} is no file. Give the .jsonl of one scan.")
+            raise InputError(f"--resume {shown_path(path)} is no file. Give the .jsonl of one scan.")
         return Path(path).open("r+b")
     except OSError as error:
-        raise InputError(f"--resume {safe(path)} cannot be read and written: {reason_of(error)}.") from error
+        raise InputError(
+            f"--resume {shown_path(path)} cannot be read and written: {reason_of(error)}."
+        ) from error
 
 
 def _order_of(head: dict[str, Any], name: str) -> Order:

@@ -10,6 +10,7 @@ import select
 import stat
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from imcprobe.cli.bar import ERASE, clock, progress_line
@@ -62,15 +63,11 @@ class Terminal:
         try:
             if self._bar is not None and self.is_interactive:
                 self._draw(ERASE)
-                sys.stdout.write(text)
-                sys.stdout.flush()
+                self._write(text)
                 self._draw(self._bar)
-            elif (pipe := _pipe_of_stdout()) is not None:
-                self._into_pipe(pipe, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
             else:
-                sys.stdout.write(text)
-                sys.stdout.flush()
-        except BrokenPipeError:
+                self._write(text)
+        except (BrokenPipeError, ConnectionResetError):
             self.gone = True
             silence(sys.stdout)
         except OSError as error:
@@ -158,17 +155,28 @@ class Terminal:
         except OSError:  # nobody looks any more
             silence(sys.stderr)
 
-    def _into_pipe(self, pipe: int, data: bytes) -> None:
-        """Write what fits, again and again: a write that blocks would be deaf to signals."""
+    def _write(self, text: str) -> None:
+        descriptor = _stdout_that_may_wait()
+        if descriptor is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            self._write_what_fits(descriptor, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+
+    def _write_what_fits(self, descriptor: int, data: bytes) -> None:
+        """Write again and again: a write that blocks would be deaf to signals, one that cannot loses data."""
         writable = select.poll()
-        writable.register(pipe, select.POLLOUT)
-        for start in range(0, len(data), select.PIPE_BUF):
-            while not writable.poll(_GLANCE):
-                patience = time.monotonic() - _PATIENCE
-                if self._interrupted_at is not None and self._interrupted_at < patience:
-                    self.gone = True
-                    return
-            os.write(pipe, data[start : start + select.PIPE_BUF])
+        writable.register(descriptor, select.POLLOUT)
+        left = memoryview(data)
+        while left:
+            if writable.poll(_GLANCE):
+                with suppress(BlockingIOError):
+                    left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]
+                    continue
+            patience = time.monotonic() - _PATIENCE
+            if self._interrupted_at is not None and self._interrupted_at < patience:
+                self.gone = True
+                return
 
 
 def _width() -> int:
@@ -189,7 +197,7 @@ def _can_draw() -> bool:
     return (
         sys.stderr.isatty()
         and os.environ.get("TERM") not in ("dumb", "unknown")
-        and _pipe_of_stdout() is None
+        and _stdout_that_may_wait() is None
     )
 
 
@@ -209,13 +217,17 @@ def shown_ports(ports: Sequence[int]) -> str:
     return clip(told, _LONGEST_LIST)
 
 
-def _pipe_of_stdout() -> int | None:
-    """The descriptor of stdout where it is a pipe, and nothing is waiting in Python's own buffer."""
+def _stdout_that_may_wait() -> int | None:
+    """The descriptor of a stdout that a reader has to empty, or that refuses what it has no room for.
+
+    Nothing is waiting in Python's own buffer then.
+    """
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):  # a stand-in, as in tests
         return None
-    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and os.get_blocking(descriptor):
         return None
     sys.stdout.flush()
     return descriptor

@@ -26,6 +26,8 @@ MAX_MEMBERS = 1022
 _ATTEMPTS = 8
 # Open files besides the listening sockets: the connections of a busy scan, and the process's own.
 _FILES_FOR_CONNECTIONS = 4096
+# Of an address that is none, in characters.
+_LONGEST_TOLD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,11 @@ class Fleet:
         return f"imcprobe mock: {len(self)} servers listening on {self.address} to {last}"
 
     async def start(self) -> None:
-        """Start all. Raises UsageError when not every address can be had."""
-        _allow_files(len(self) + _FILES_FOR_CONNECTIONS)
+        """Start all.
+
+        Raises UsageError when not every address can be had, ImcprobeError when there are too few files.
+        """
+        allow_files(len(self) + _FILES_FOR_CONNECTIONS)
         for left in reversed(range(1 if self._port else _ATTEMPTS)):
             try:
                 await self._start()
@@ -164,10 +169,11 @@ def _consecutive(first: str, number: int) -> list[str]:
         start = ipaddress.ip_address(first)
         return [str(start + offset) for offset in range(number)]
     except ValueError as error:
-        raise UsageError(f"{number} addresses from {first!a} on: {ascii(str(error))[1:-1]}.") from None
+        shown, why = first[:_LONGEST_TOLD], str(error)[:_LONGEST_TOLD]
+        raise UsageError(f"{number} addresses from {shown!a} on: {ascii(why)[1:-1]}.") from None
 
 
-def _allow_files(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
     """Raise the soft limit of open files to `wanted`, as far as the hard one lets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

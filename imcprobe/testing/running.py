@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 from asyncio.subprocess import Process, create_subprocess_shell
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ T = TypeVar("T")
 # The variable that tells a command where the mock is.
 ADDRESS_VARIABLE = "IMCPROBE_MOCK"
 # How long a command may take to end after SIGTERM, in seconds.
-_TERMINATION = 5.0
+_TERMINATION = 2.5
 # How often it is looked whether all is over, in seconds.
 _GLANCE = 0.02
 # A shell's way of saying that a signal ended a command.
@@ -36,10 +35,11 @@ class LoopThread:
     """An asyncio loop in a daemon thread, for code that has none of its own."""
 
     def __enter__(self) -> Self:
-        started: Future[asyncio.AbstractEventLoop] = Future()
-        self._thread = threading.Thread(target=self._run, args=(started,), name="imcprobe mock", daemon=True)
+        # Made here and not in the thread, whose exceptions nobody would hear of.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._loop = self._runner.get_loop()
+        self._thread = threading.Thread(target=self._run, name="imcprobe mock", daemon=True)
         self._thread.start()
-        self._loop = started.result()
         return self
 
     def __exit__(
@@ -55,12 +55,9 @@ class LoopThread:
         """Run `work` on the loop and wait for its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    @staticmethod
-    def _run(started: Future[asyncio.AbstractEventLoop]) -> None:
-        with asyncio.Runner() as runner:
-            loop = runner.get_loop()
-            loop.call_soon(started.set_result, loop)
-            loop.run_forever()
+    def _run(self) -> None:
+        with self._runner:
+            self._loop.run_forever()
 
 
 @contextlib.contextmanager

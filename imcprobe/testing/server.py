@@ -11,12 +11,13 @@ Nothing here is shared with the client's side: the fake must not inherit its mis
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections import defaultdict, deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from imcprobe.errors import UsageError
+from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.model import Target
 from imcprobe.testing.connection import MAX_COMMANDS, Connection, LineTooLongError
 from imcprobe.testing.faults import Fault, Point, speak
@@ -54,6 +55,8 @@ _FULL = 4
 _REMEMBERED = 10_000
 # How long to wait, in seconds, when no file is left for a client: it waits in the backlog meanwhile.
 _OUT_OF_FILES_PAUSE = 0.1
+# Of a host that is no host, in characters: a host name has 253 at the most.
+_LONGEST_PLACE = 300
 
 _OK = b"250 OK\r\n"
 _UNKNOWN = b"502 Command not implemented\r\n"
@@ -121,15 +124,14 @@ class MockServer:
         return [bytes(received) for received in tuple(self._past)]
 
     async def start(self) -> None:
-        """Take the address and listen. Raises UsageError when it cannot be had."""
+        """Take the address and listen.
+
+        Raises UsageError when it cannot be had, ImcprobeError when this process has too few files.
+        """
         self._socket = _bound(self.host, self.port, shared=not self._refused)
         self.host, self.port = self._socket.getsockname()[:2]
         if self._deaf:
-            self._socket.listen(0)
-            for _ in range(_FULL):
-                waiting = self._queue.enter_context(socket.socket(self._socket.family))
-                waiting.setblocking(False)
-                waiting.connect_ex(self._socket.getsockname())
+            self._fill_queue()
         elif not self._refused:
             self._socket.listen(_BACKLOG)
             self._await_client()
@@ -172,6 +174,18 @@ class MockServer:
 
     # Not asyncio.Server: closed at the moment of an accept it leaves the client's socket open
     # (Python 3.11), and what its wait_closed() waits for differs between versions.
+
+    def _fill_queue(self) -> None:
+        self._socket.listen(0)
+        try:
+            for _ in range(_FULL):
+                waiting = self._queue.enter_context(socket.socket(self._socket.family))
+                waiting.setblocking(False)
+                waiting.connect_ex(self._socket.getsockname())
+        except OSError as error:
+            self._socket.close()
+            self._queue.close()
+            raise _unavailable(self.host, self.port, error) from error
 
     def _await_client(self) -> None:
         self._pause = None
@@ -248,9 +262,16 @@ def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
     try:
         return _bind(host, port, shared=shared)
     except (OSError, UnicodeError) as error:  # no host name at all
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        place = ascii(str(Target(host, port)))[1:-1]  # a host may be any text
-        raise UsageError(f"cannot listen on {place}: {reason}. Choose another.") from error
+        raise _unavailable(host, port, error) from error
+
+
+def _unavailable(host: str, port: int, error: OSError | UnicodeError) -> ImcprobeError:
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    place = ascii(str(Target(host, port))[:_LONGEST_PLACE])[1:-1]  # a host may be any text
+    told = f"cannot listen on {place}: {reason}."
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return ImcprobeError(f"{told} Raise the limit: ulimit -n.")
+    return UsageError(f"{told} Choose another.")
 
 
 def _bind(host: str, port: int, *, shared: bool) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -9,10 +10,11 @@ import resource
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
+from imcprobe.cli import resume
 from imcprobe.cli.resume import Earlier
 from imcprobe.targets import parse
 
@@ -134,6 +136,28 @@ def test_a_full_disk_leaves_a_file_to_go_on_with(
     check_whole(out, fleet)
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "json", "csv", "txt"])
+def test_a_disk_that_is_full_at_once_leaves_no_file_and_nothing_to_go_on_with(
+    shell: Any, fleet: Fleet, tmp_path: Path, ending: str
+) -> None:
+    limited = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START; ulimit -f 0"
+    done = shell(f"{limited}; imcprobe scan {fleet.address} -q -o a.{ending}")
+    assert (done.code, done.err) == (3, f'imcprobe: "a.{ending}" cannot be written: file too large.\n')
+    assert not (tmp_path / f"a.{ending}").exists()
+
+
+def test_a_disk_that_is_full_leaves_a_file_that_was_continued_to_go_on_with(
+    shell: Any, fleet: Fleet, whole: bytes, tmp_path: Path
+) -> None:
+    head = whole.splitlines(keepends=True)[0]
+    (tmp_path / "a.jsonl").write_bytes(head)
+    limited = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START; ulimit -f 0"
+    done = shell(f"{limited}; imcprobe scan {' '.join(fleet.addresses)} -q --resume a.jsonl")
+    told = 'imcprobe: "a.jsonl" cannot be written: file too large. --resume continues it.\n'
+    assert (done.code, done.err) == (3, told)
+    assert (tmp_path / "a.jsonl").read_bytes() == head
+
+
 def test_what_is_complete_stays_as_it_is(cli: Cli, fleet: Fleet, whole: bytes, tmp_path: Path) -> None:
     out = tmp_path / "whole.jsonl"
     done = cli("scan", *fleet.addresses, "--resume", out, "-f", "line")
@@ -233,7 +257,7 @@ def test_another_scan_is_refused_and_its_file_is_left_alone(
     out.write_bytes(before)
     done = cli("scan", *spec, *change, "--resume", out)
     told = message.format(port=f"port {fleet[0].port}")
-    assert (done.code, done.err) == (2, f"imcprobe: --resume {out}: {told}\n")
+    assert (done.code, done.err) == (2, f'imcprobe: --resume "{out}": {told}\n')
     assert out.read_bytes() == before
 
 
@@ -280,7 +304,7 @@ def test_a_record_that_cannot_be_of_this_scan_is_refused(
     out = tmp_path / "a.jsonl"
     out.write_bytes(b"".join(more(whole.splitlines(keepends=True))))
     done = cli("scan", *fleet.addresses, "--resume", out)
-    assert (done.code, done.err) == (3, f"imcprobe: --resume {out} {message} Start anew with --force.\n")
+    assert (done.code, done.err) == (3, f'imcprobe: --resume "{out}" {message} Start anew with --force.\n')
 
 
 def test_a_file_that_holds_not_every_target_is_no_file_to_go_on_with(
@@ -347,7 +371,7 @@ def test_a_seed_of_nothing_is_a_seed(cli: Cli, fleet: Fleet, tmp_path: Path) -> 
     done = cli("scan", *fleet.addresses, "--resume", out, "--shuffle", "--seed", "0")
     assert (done.code, done.err) == (
         2,
-        f"imcprobe: --resume {out}: that scan had another --seed. Leave it away: it is repeated.\n",
+        f'imcprobe: --resume "{out}": that scan had another --seed. Leave it away: it is repeated.\n',
     )
 
 
@@ -419,8 +443,58 @@ def test_a_device_is_no_file_to_go_on_with(cli: Cli, tmp_path: Path) -> None:
     done = cli("scan", "192.0.2.1", "--resume", endless)
     assert (done.code, done.err) == (
         3,
-        f"imcprobe: --resume {endless} is no file. Give the .jsonl of one scan.\n",
+        f'imcprobe: --resume "{endless}" is no file. Give the .jsonl of one scan.\n',
     )
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/full"])
+def test_nobody_is_told_to_go_on_with_a_device(cli: Cli, tmp_path: Path, device: str) -> None:
+    out = tmp_path / "a.jsonl"
+    out.symlink_to(device)
+    done = cli("scan", "192.0.2.1", "-o", out)
+    assert (done.code, done.err) == (2, f"imcprobe: {out} exists. --force replaces it.\n")
+
+
+class Worn:
+    """A file of a disk that can be read so often, and then no more."""
+
+    def __init__(self, stream: BinaryIO, reads: int) -> None:
+        self._stream = stream
+        self._reads = reads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def readline(self, size: int) -> bytes:
+        self._reads -= 1
+        if self._reads < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        return self._stream.readline(size)
+
+
+@pytest.mark.parametrize("reads", [0, 1, HOSTS, HOSTS + 3])
+def test_a_file_that_cannot_be_read_on_is_named_and_left_as_it_was(
+    cli: Cli, fleet: Fleet, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    out = tmp_path / "whole.jsonl"
+    opened = resume._opened
+    monkeypatch.setattr(resume, "_opened", lambda path: Worn(opened(path), reads))
+    done = cli("scan", *fleet.addresses, "-q", "--resume", out)
+    assert (done.code, done.err) == (3, f'imcprobe: --resume "{out}" cannot be read: input/output error.\n')
+    assert out.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [("-o", ": unknown ending. "), ("--resume", " is no file. Give the .jsonl of one scan.")],
+)
+def test_a_name_that_is_empty_or_endless_is_quoted_as_far_as_it_goes(
+    cli: Cli, option: str, told: str
+) -> None:
+    assert cli("scan", "192.0.2.1", option, "").err.startswith(f'imcprobe: {option} ""{told}')
+    done = cli("scan", "192.0.2.1", option, "x" * 120_000)
+    assert done.code in (2, 3)
+    assert len(done.err) < 5000
 
 
 def test_a_list_that_was_mended_since_keeps_the_counts_right(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
@@ -441,7 +515,7 @@ def test_a_list_that_is_read_is_no_file_to_write(cli: Cli, tmp_path: Path) -> No
         done = cli("scan", *more, "-o", hosts, "--force")
         assert (done.code, done.err) == (
             2,
-            f"imcprobe: -o {hosts} is a list that is read. Give another name.\n",
+            f'imcprobe: -o "{hosts}" is a list that is read. Give another name.\n',
         )
     assert hosts.read_text() == "192.0.2.1"
 
@@ -462,7 +536,7 @@ def test_a_file_that_was_replaced_meanwhile_is_left_alone(
     done = cli("scan", *fleet.addresses, "--resume", out)
     assert (done.code, done.err) == (
         2,
-        f"imcprobe: --resume {out}: somebody has replaced it. Start again.\n",
+        f'imcprobe: --resume "{out}": somebody has replaced it. Start again.\n',
     )
     assert out.read_text() == "another"
 
@@ -487,4 +561,6 @@ def test_lines_that_were_passed_over_are_bounded_in_a_file_to_go_on_with(
     out.write_bytes(b"\n".join([head, *bad, b""]))
     done = cli("scan", *fleet.addresses, "--resume", out)
     assert done.code == 3
-    assert f"--resume {out} line 5: no scan passes over so many lines. Start anew with --force.\n" in done.err
+    assert (
+        f'--resume "{out}" line 5: no scan passes over so many lines. Start anew with --force.\n' in done.err
+    )

@@ -64,6 +64,20 @@ def test_the_traceback_of_a_bug_is_printable_and_its_lines_are_our_own(
     assert lines[-1] == "imcprobe: that was a bug of imcprobe, sorry. Please report the lines above."
 
 
+def test_a_lack_of_memory_is_told_in_one_line_with_what_helps(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("imcprobe.cli.app._first_screen", greedy)
+    done = cli()
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "imcprobe: not enough memory. Split the list or the file, or raise the limit (ulimit -v).\n"
+    )
+
+
 def test_a_traceback_shows_all_that_python_would_show(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         broken()
@@ -131,6 +145,27 @@ def test_what_typer_quotes_is_printable(cli: Cli) -> None:
         done = cli(*arguments)
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert is_safe(done.err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scan", "127.0.0.1", "-c"),
+        ("scan", "127.0.0.1", "--rate"),
+        ("scan", "127.0.0.1", "--per-net"),
+        ("scan", "127.0.0.1", "--seed"),
+        ("mock", "-p"),
+        ("schema",),
+    ],
+)
+@pytest.mark.parametrize("char", ["x", "9", "\x1b"])
+def test_what_typer_quotes_is_no_longer_than_a_few_lines(
+    cli: Cli, arguments: tuple[str, ...], char: str
+) -> None:
+    done = cli(*arguments, char * 120_000)
+    assert done.code == 2
+    assert len(done.err) < 1000
+    assert done.err.endswith("\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])

@@ -10,7 +10,7 @@ import pytest
 
 from imcprobe.errors import UsageError
 from imcprobe.testing.faults import parse_fault
-from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member, _allow_files
+from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member, allow_files
 from imcprobe.testing.greetings import greeting_for
 from imcprobe.testing.running import serve_in_thread
 from imcprobe.testing.server import DEFAULT_GREETING, MockServer
@@ -148,6 +148,12 @@ async def test_another_port_is_tried_when_the_system_may_choose() -> None:
     assert unlucky.attempts == 1
 
 
+def test_a_first_address_of_any_length_is_told_in_one_line() -> None:
+    with pytest.raises(UsageError, match="2 addresses from 'xxx") as raised:
+        Fleet([Member()] * 2, first="x" * 120_000)
+    assert len(str(raised.value)) < 1000
+
+
 @pytest.fixture
 def few_files() -> Iterator[int]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -159,10 +165,10 @@ def few_files() -> Iterator[int]:
 @pytest.mark.parametrize(("wanted", "then"), [(600, 700), (800, 800)])
 def test_open_files_are_allowed_as_needed(few_files: int, wanted: int, then: int) -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == few_files
-    _allow_files(wanted)
+    allow_files(wanted)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == then
 
 
 def test_open_files_beyond_the_hard_limit_are_no_error(few_files: int) -> None:
-    _allow_files(1 << 40)
+    allow_files(1 << 40)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= few_files

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import pytest
 
 from imcprobe.errors import UsageError
 from imcprobe.testing.fleet import Fleet, Member
-from imcprobe.testing.running import run_with, serve, serve_in_thread
+from imcprobe.testing.running import LoopThread, run_with, serve, serve_in_thread
 from imcprobe.testing.server import MockServer
 
 if TYPE_CHECKING:
@@ -72,6 +73,17 @@ def test_the_thread_ends_with_the_block() -> None:
         assert threads_of_mocks() == before + 1
         assert fleet.address.startswith("127.0.0.1:")
     assert threads_of_mocks() == before
+
+
+def test_a_loop_that_cannot_be_made_is_told_to_whoever_wants_the_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio, "new_event_loop", none_left)
+    with pytest.raises(OSError, match="Too many open files"), LoopThread():
+        pass
 
 
 def test_the_thread_ends_when_the_block_or_the_start_fails() -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imcprobe.errors import UsageError
+from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.testing.faults import Fault, parse_fault
 from imcprobe.testing.running import LoopThread, serve_in_thread
 from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
@@ -278,6 +278,24 @@ async def test_a_server_out_of_files_lets_clients_wait(
             if recovers:
                 await server.settle(connections=1)
                 assert client.recv(100).startswith(b"220 hi\r\n")
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+async def test_a_lack_of_files_is_told_as_one_and_not_as_an_address(
+    file_limit: Callable[[int], None], deaf: bool
+) -> None:
+    server = MockServer(deaf=deaf)
+    os.close(next_file := os.dup(0))
+    file_limit(next_file + deaf)
+    with pytest.raises(ImcprobeError, match=r"too many open files\. Raise the limit: ulimit -n\.$") as raised:
+        await server.start()
+    assert not isinstance(raised.value, UsageError)
+
+
+async def test_a_host_of_any_length_is_told_in_one_line() -> None:
+    with pytest.raises(UsageError) as raised:
+        await MockServer(host="x" * 120_000).start()
+    assert len(str(raised.value)) < 1000
 
 
 async def test_a_reader_that_stops_reading_stops_the_talker() -> None:
