@@ -12,7 +12,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imcprobe.cli.inputs import shown_path
+from imcprobe.cli.inputs import as_given, shown_path
 from imcprobe.cli.terminal import reason_of
 from imcprobe.errors import OutputError, UsageError
 from imcprobe.outputs.formats import ENDINGS, FORMATS, JsonLines
@@ -162,7 +162,7 @@ def _parse_only(text: str | None) -> tuple[str, ...]:
 def _format_of(path: str) -> Format:
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
-        raise UsageError(f"-o {shown_path(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
+        raise UsageError(f"-o {as_given(path)}: unknown ending. Known: {' '.join(ENDINGS)}.")
     return FORMATS[ENDINGS[ending]]()
 
 
@@ -210,7 +210,7 @@ def _continued(earlier: Earlier) -> _File:
     stream = _written_over(earlier.path)
     if not os.path.sameopenfile(stream.fileno(), earlier.descriptor):
         stream.close()
-        raise UsageError(f"--resume {shown_path(earlier.path)}: somebody has replaced it. Start again.")
+        raise UsageError(f"--resume {as_given(earlier.path)}: somebody has replaced it. Start again.")
     os.lseek(stream.fileno(), earlier.end, os.SEEK_SET)
     return _File(earlier.path, FORMATS["jsonl"](), stream, resumable=True, resumed=True, holds=True)
 
@@ -247,7 +247,7 @@ def _check_apart(paths: Iterable[str]) -> None:
     for path in paths:
         other = seen.setdefault(_identity(path), path)
         if other is not path:
-            raise UsageError(f"-o {shown_path(other)} and -o {shown_path(path)} are one file. Give it once.")
+            raise UsageError(f"-o {as_given(other)} and -o {as_given(path)} are one file. Give it once.")
 
 
 def _identity(path: str) -> object:

@@ -45,6 +45,11 @@ def named(path: str) -> str:
     return "stdin" if path == "-" else safe(path)
 
 
+def as_given(path: str) -> str:
+    """A path behind its option; quotes show where nothing was given."""
+    return safe(clip(path, _LONGEST_PATH)) or '""'
+
+
 def shown_path(path: str) -> str:
     """A path for a message, whole."""
     return f'"{safe(clip(path, _LONGEST_PATH))}"'

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imcprobe.cli.files import lock
-from imcprobe.cli.inputs import shown_path
+from imcprobe.cli.inputs import as_given
 from imcprobe.cli.terminal import reason_of, shown_ports
 from imcprobe.errors import InputError, UsageError
 from imcprobe.model import Status
@@ -40,7 +40,7 @@ class Earlier:
     def __init__(self, path: str) -> None:
         """Open the file and read its head. Raises InputError, UsageError when another imcprobe writes it."""
         self.path = path
-        self._name = shown_path(path)
+        self._name = as_given(path)
         self._stream = _opened(path)
         try:
             lock(self._stream.fileno(), path)
@@ -154,11 +154,11 @@ class Earlier:
 def _opened(path: str) -> BinaryIO:
     try:
         if not Path(path).is_file() and Path(path).exists():
-            raise InputError(f"--resume {shown_path(path)} is no file. Give the .jsonl of one scan.")
+            raise InputError(f"--resume {as_given(path)} is no file. Give the .jsonl of one scan.")
         return Path(path).open("r+b")
     except OSError as error:
         raise InputError(
-            f"--resume {shown_path(path)} cannot be read and written: {reason_of(error)}."
+            f"--resume {as_given(path)} cannot be read and written: {reason_of(error)}."
         ) from error
 
 

@@ -11,7 +11,7 @@ import typer
 from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
 from imcprobe.cli.files import ONLY, OutputFiles, is_same_file
-from imcprobe.cli.inputs import MAX_LIST, named, read_bytes, shown_path
+from imcprobe.cli.inputs import MAX_LIST, as_given, named, read_bytes
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, shown_ports
 from imcprobe.errors import InputError, UsageError
@@ -107,7 +107,7 @@ def scan(
     chosen = opt.parse_format(format_name)
     for path in output or []:
         if any(is_same_file(path, each) for each in [*(input_file or []), *(exclude_file or [])]):
-            raise UsageError(f"-o {shown_path(path)} is a list that is read. Give another name.")
+            raise UsageError(f"-o {as_given(path)} is a list that is read. Give another name.")
     if resume is not None and (force or only is not None):
         raise UsageError("--resume goes on with a file of every target. Leave --force and --only away.")
     with Terminal(quiet=quiet, no_color=no_color) as terminal, _earlier(resume) as earlier:

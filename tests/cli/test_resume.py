@@ -257,7 +257,7 @@ def test_another_scan_is_refused_and_its_file_is_left_alone(
     out.write_bytes(before)
     done = cli("scan", *spec, *change, "--resume", out)
     told = message.format(port=f"port {fleet[0].port}")
-    assert (done.code, done.err) == (2, f'imcprobe: --resume "{out}": {told}\n')
+    assert (done.code, done.err) == (2, f"imcprobe: --resume {out}: {told}\n")
     assert out.read_bytes() == before
 
 
@@ -304,7 +304,7 @@ def test_a_record_that_cannot_be_of_this_scan_is_refused(
     out = tmp_path / "a.jsonl"
     out.write_bytes(b"".join(more(whole.splitlines(keepends=True))))
     done = cli("scan", *fleet.addresses, "--resume", out)
-    assert (done.code, done.err) == (3, f'imcprobe: --resume "{out}" {message} Start anew with --force.\n')
+    assert (done.code, done.err) == (3, f"imcprobe: --resume {out} {message} Start anew with --force.\n")
 
 
 def test_a_file_that_holds_not_every_target_is_no_file_to_go_on_with(
@@ -371,7 +371,7 @@ def test_a_seed_of_nothing_is_a_seed(cli: Cli, fleet: Fleet, tmp_path: Path) -> 
     done = cli("scan", *fleet.addresses, "--resume", out, "--shuffle", "--seed", "0")
     assert (done.code, done.err) == (
         2,
-        f'imcprobe: --resume "{out}": that scan had another --seed. Leave it away: it is repeated.\n',
+        f"imcprobe: --resume {out}: that scan had another --seed. Leave it away: it is repeated.\n",
     )
 
 
@@ -443,7 +443,7 @@ def test_a_device_is_no_file_to_go_on_with(cli: Cli, tmp_path: Path) -> None:
     done = cli("scan", "192.0.2.1", "--resume", endless)
     assert (done.code, done.err) == (
         3,
-        f'imcprobe: --resume "{endless}" is no file. Give the .jsonl of one scan.\n',
+        f"imcprobe: --resume {endless} is no file. Give the .jsonl of one scan.\n",
     )
 
 
@@ -480,7 +480,7 @@ def test_a_file_that_cannot_be_read_on_is_named_and_left_as_it_was(
     opened = resume._opened
     monkeypatch.setattr(resume, "_opened", lambda path: Worn(opened(path), reads))
     done = cli("scan", *fleet.addresses, "-q", "--resume", out)
-    assert (done.code, done.err) == (3, f'imcprobe: --resume "{out}" cannot be read: input/output error.\n')
+    assert (done.code, done.err) == (3, f"imcprobe: --resume {out} cannot be read: input/output error.\n")
     assert out.read_bytes() == whole
 
 
@@ -515,7 +515,7 @@ def test_a_list_that_is_read_is_no_file_to_write(cli: Cli, tmp_path: Path) -> No
         done = cli("scan", *more, "-o", hosts, "--force")
         assert (done.code, done.err) == (
             2,
-            f'imcprobe: -o "{hosts}" is a list that is read. Give another name.\n',
+            f"imcprobe: -o {hosts} is a list that is read. Give another name.\n",
         )
     assert hosts.read_text() == "192.0.2.1"
 
@@ -536,7 +536,7 @@ def test_a_file_that_was_replaced_meanwhile_is_left_alone(
     done = cli("scan", *fleet.addresses, "--resume", out)
     assert (done.code, done.err) == (
         2,
-        f'imcprobe: --resume "{out}": somebody has replaced it. Start again.\n',
+        f"imcprobe: --resume {out}: somebody has replaced it. Start again.\n",
     )
     assert out.read_text() == "another"
 
@@ -561,6 +561,4 @@ def test_lines_that_were_passed_over_are_bounded_in_a_file_to_go_on_with(
     out.write_bytes(b"\n".join([head, *bad, b""]))
     done = cli("scan", *fleet.addresses, "--resume", out)
     assert done.code == 3
-    assert (
-        f'--resume "{out}" line 5: no scan passes over so many lines. Start anew with --force.\n' in done.err
-    )
+    assert f"--resume {out} line 5: no scan passes over so many lines. Start anew with --force.\n" in done.err

@@ -211,7 +211,7 @@ def test_two_names_of_one_file_are_refused(cli: Cli, tmp_path: Path, force: list
     for other in ("./c.json", "b.jsonl"):
         done = cli("scan", "127.0.0.1", "-o", tmp_path / "c.json", "-o", f"{tmp_path}/{other}", *force)
         assert done.code == 2
-        assert f'{other}" are one file. Give it once.' in done.err
+        assert f"{other} are one file. Give it once." in done.err
     assert not (tmp_path / "c.json").exists()
     (tmp_path / "c.json").touch()
     (tmp_path / "d.csv").hardlink_to(tmp_path / "c.json")

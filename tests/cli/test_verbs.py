@@ -80,7 +80,7 @@ def test_the_version(cli: Cli) -> None:
         (["scan", "10.0.0.1", "--exclude", "x y"], '"x y" is not an address'),
         (["scan", "10.0.0.1", "--connect-timeout", "0"], '--connect-timeout "0": write a time above 0 like 5s'),
         (["scan", "10.0.0.1", "--deadline", "1h"], '--deadline "1h": write a time'),
-        (["scan", "10.0.0.1", "-o", "result.pdf"], '-o "result.pdf": unknown ending. Known: .json .jsonl .csv .txt'),
+        (["scan", "10.0.0.1", "-o", "result.pdf"], "-o result.pdf: unknown ending. Known: .json .jsonl .csv .txt"),
         (["scan", "10.0.0.1", "-f", "xml"], '--format "xml": unknown. Known: table, line, json, jsonl, csv.'),
         (["scan", "10.0.0.1", "--only", "all"], '--only "all": unknown. Known: answered, exchange.'),
         (["scan", "10.0.0.1", "--fail-on", "x"], '--fail-on "x": unknown.'),
