@@ -32,12 +32,13 @@ _VERSION_6 = 6
 _BEYOND = 1 << 130
 # What of IPv6 is walked through at the most: a /112.
 MAX_IPV6 = 1 << 16
-# Octet ranges that are no network fall into so many pieces at the most.
+# Into how many pieces an octet range may fall.
 MAX_PIECES = 1 << 16
 _FULL = (0, 255)
 _OCTET_TEXTS = tuple(map(str, range(256)))
 
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?")
+_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _WITH_PORT = re.compile(r"([^:]*):([^:]*)")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _MAX_NAME = 253
@@ -194,9 +195,7 @@ def split_port(spec: str) -> tuple[str, int | None]:
 
 
 def _port(text: str, spec: str) -> int:
-    if not (
-        text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PORT)) and 1 <= int(text) <= MAX_PORT
-    ):
+    if not (_PORT.fullmatch(text) and 1 <= int(text) <= MAX_PORT):
         raise TargetError(f"{quoted(spec)}: the port must be 1 to {MAX_PORT}.")
     return int(text)
 
@@ -277,7 +276,8 @@ def _octets(text: str, room: int) -> list[Range] | None:
     heads = parts[: -1 - whole]
     pieces = prod(last - first + 1 for first, last in heads)
     if pieces > max(room, 1):
-        raise TargetError(f"{text} falls into {pieces:,} pieces. Give networks.")
+        of_all = "" if pieces > MAX_PIECES else ", too many with those before it"
+        raise TargetError(f"{text} falls into {pieces:,} pieces{of_all}. Give networks.")
     beyond = (high - low + 1) * size - 1
     starts = product(*(range(first, last + 1) for first, last in heads), (low,))
     return [(start, start + beyond) for start in (_joined(octets) * size for octets in starts)]

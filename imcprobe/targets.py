@@ -66,7 +66,7 @@ class _Given:
     def add(self, text: str, spec: str, *, bounded: bool, room: int) -> int:
         """Add an address, network, range or name; `spec` is how it was written. Raises TargetError.
 
-        Returns how much of the `room` for pieces it took: what is one range takes none.
+        Returns how much of the `room` for pieces it took: each range beyond the first.
         """
         ranges = read_ranges(text, bounded=bounded, room=room)
         if bounded and ranges is not None and ranges[0][0] == ranges[-1][1] in LOOPBACK_OF:

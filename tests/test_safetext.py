@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imcprobe.safetext import clip, decode, printable, restore, safe, to_bytes, to_utf_8
+from imcprobe.safetext import _TABLE, clip, decode, printable, restore, safe, to_bytes, to_utf_8
 
 
 @given(st.binary())
@@ -95,3 +95,8 @@ def test_a_flood_of_what_cannot_be_shown_costs_little(data: bytes) -> None:
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-16", "surrogatepass")))
 def test_bytes_become_utf_8_as_their_text_would(data: bytes) -> None:
     assert to_utf_8(data) == to_bytes(decode(data))
+
+
+def test_a_stranger_cannot_fill_the_table() -> None:
+    safe("".join(map(chr, range(0x3000, 0x30000))))
+    assert len(_TABLE) <= 0x3000 + 128

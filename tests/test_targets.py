@@ -412,7 +412,7 @@ def test_a_few_lines_cannot_fall_into_any_number_of_pieces(monkeypatch: pytest.M
     monkeypatch.setattr("imcprobe.targets.MAX_ALL_PIECES", 512)
     builder = TargetsBuilder()
     builder.add_lines("10.0.0-255.1\n10.0.0-255.3:587\n", "hosts.txt")
-    message = r"hosts\.txt line 1: 10\.0\.0-255\.5 falls into 256 pieces\. Give networks\. Fix it"
+    message = r"hosts\.txt line 1: 10\.0\.0-255\.5 falls into 256 pieces, too many with those before it"
     with pytest.raises(TargetError, match=message):
         builder.add_lines("10.0.0-255.5\n", "hosts.txt")
     with pytest.raises(TargetError, match=r"line 2: 10\.0\.0-255\.7 falls"):

@@ -111,8 +111,9 @@ class OutputFiles:
     def end(self, tally: Tally, seconds: float, *, complete: bool) -> str:
         """Write the ends; returns what was written, in words, empty without files."""
         for file in self._files:
-            # What had no room was taken away again: there may be enough for what makes it a document.
-            file.broken &= not (file.format.is_document and file.holds)
+            if file.format.is_document and file.holds:
+                # What had no room was taken away again: there may be enough for what makes it a document.
+                file.broken = False
         try:
             self._write_each(
                 lambda file: file.format.end(tally, seconds, complete=complete) if file.begun else ""
@@ -138,10 +139,7 @@ class OutputFiles:
             raise failures[0]
 
     def close(self) -> None:
-        """Close all, and leave nothing behind that was made here and holds nothing.
-
-        What is left to write of a file that is full has been complained of already.
-        """
+        """Close all, and leave nothing behind that was made here and holds nothing."""
         for file in self._files:
             with contextlib.suppress(OSError):
                 file.stream.close()

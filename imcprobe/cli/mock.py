@@ -117,9 +117,10 @@ def _cases(fleet: str) -> dict[str, Case]:
 
 
 def _count(text: str) -> int:
-    if not 1 <= int(text[:_MOST_DIGITS]) <= MAX_MEMBERS:
+    digits = text.lstrip("0") or "0"
+    if len(digits) > _MOST_DIGITS or not 1 <= int(digits) <= MAX_MEMBERS:
         raise UsageError(f"--fleet {clip(text, _LONGEST_NUMBER)}: 1 to {MAX_MEMBERS} servers are possible.")
-    return int(text)
+    return int(digits)
 
 
 def _greeting(build: str | None, greeting: str | None) -> bytes:

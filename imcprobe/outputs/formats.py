@@ -21,7 +21,7 @@ _IN_LINES = tuple(column.of for column in COLUMNS if column.line)
 class Format(ABC):
     """A file's text, piece by piece: `start`, `rows` as results come (a `row` for each), `end`.
 
-    `is_document` where nothing of it can be read without its end.
+    `is_document` where nothing of it can be read without its end; its rows do not end with a line then.
     """
 
     is_document = False

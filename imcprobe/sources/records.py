@@ -116,8 +116,8 @@ def observation(record: Any, place: str, *, probed: bool = False) -> Observation
         raise InputError(f"{place} is no result record of imcprobe.") from error
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
+def _text(value: Any, most: int = MAX_TEXT) -> str:
+    if not isinstance(value, str) or len(value) > most:
         raise ValueError
     return restore(value).decode("utf-8", "surrogateescape")
 
@@ -131,7 +131,7 @@ def _lines(value: Any) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, list) or len(value) > MAX_REPLY_LINES or sum(map(len, value)) > MAX_EHLO:
         raise ValueError
-    return tuple(restore(line).decode("utf-8", "surrogateescape") for line in value)
+    return tuple(_text(line, MAX_EHLO) for line in value)
 
 
 def _greeting(value: str | None) -> bytes:

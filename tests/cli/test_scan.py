@@ -535,3 +535,17 @@ def test_files_may_be_ended_twice(tmp_path: Path) -> None:
     written = out.read_bytes()
     assert files.end(Tally(), 2.0, complete=True) == first
     assert out.read_bytes() == written
+
+
+def test_a_document_that_never_began_gets_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = OutputFiles([str(tmp_path / "a.json")], force=False, only=None)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(OutputError):
+            files.start(Head(version="0.1.0", started=0.0, targets=1))
+    files.end(Tally(), 1.0, complete=False)
+    assert [*tmp_path.iterdir()] == []

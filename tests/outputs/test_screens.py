@@ -343,3 +343,10 @@ def test_a_cell_is_no_longer_than_a_spreadsheet_has_room_for() -> None:
     assert said in row
     (row,) = csv.reader([csv_line(seen(f"{said}y\r\n", Status.PROTOCOL_ERROR))], strict=True)
     assert f"{said[:-1]}\u2026" in row
+
+
+def test_the_guard_of_a_cell_is_within_its_bound() -> None:
+    said = "=" + "x" * 40_000
+    found = conclude(Observation(Target("a", 0), None, Status.SUCCESS, said.encode(), source="text"))
+    (row,) = csv.reader([csv_line(found)], strict=True)
+    assert max(map(len, row)) == 32_767

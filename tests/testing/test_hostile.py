@@ -93,3 +93,14 @@ def test_a_reset_may_come_before_what_was_said() -> None:
     assert sp3(or_reset=True).differences(seen) == []
     assert sp3().differences(seen) != []
     assert Expected(Status.IO_TIMEOUT).differences(seen) != []
+
+
+def test_a_scanner_may_keep_so_many_bytes_more_and_not_one_beyond() -> None:
+    expected = Expected(Status.IO_TIMEOUT, b"22", 1)
+    for said, told in ((b"22x", []), (b"22xy", ["more: False instead of True"])):
+        assert expected.differences(conclude(Observation(Target("a"), None, Status.IO_TIMEOUT, said))) == told
+
+
+def test_keywords_that_nobody_asked_for_are_a_difference() -> None:
+    seen = conclude(Observation(Target("a"), None, Status.SUCCESS, SP3, ("mx",)))
+    assert sp3().differences(seen) == ["ehlo: ('mx',) instead of None"]

@@ -16,8 +16,8 @@ from imcprobe.testing.server import EHLO_5_5
 if TYPE_CHECKING:
     from imcprobe.model import Caveat, Result
 
-# What is slow but comes is there after this; what is not, not for a minute. So a scanner whose limit of a
-# greeting is 3 to 20 seconds reports what is expected here.
+# What is slow but comes is there after a second or two; what is not, not for three quarters of a minute. So a
+# scanner whose limit of a greeting is 3 to 20 seconds reports what is expected here.
 PAUSE = 1.0
 DRIP = 0.5
 SP3 = greeting_for("5.5.2650.21")
