@@ -97,7 +97,7 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--fault", "x"], "fault 'x': unknown"),
         (["mock", "--fleet", "-3"], '--fleet "-3": unknown. Give 1 to 1022, or hostile, timing,'),
         (["mock", "--fleet", "0"], "--fleet 0: 1 to 1022 servers are possible."),
-        (["mock", "--fleet", "\u0663"], '--fleet "\u0663": unknown. Give'),
+        (["mock", "--fleet", "\u0663"], r'--fleet "\xd9\xa3": unknown. Give'),
         (["mock", "--fleet", "codes", "--fault", "421"], '--fleet "codes": each of it says its own. Leave --build'),
         (["mock", "--fleet", "999999999999"], "--fleet 999999999999: 1 to 1022 servers are possible."),
         (["mock", "--exec", " "], "--exec: give a command, like 'pytest -q'."),

@@ -62,6 +62,8 @@ HOSTILE = [
     *(b"a\rb", b"\x08\x08", b"\x7f", b"\x00", b"\t", b"\n", b"\x0b\x0c\x1c\x1d\x1e\x1f", "\x85".encode()),
     *("\u2028\u2029".encode(), "\u202e\u2066\u061c".encode(), "\u200b\u200d\u2060\ufeff\u00ad".encode()),
     *("\u00a0\u3000".encode(), "e\u0301\u20dd".encode(), "\u3164\u115f\u2800".encode()),
+    *("\u05d0\u05d1\u05d2.21".encode(), "\u0628\u0661\u06f1".encode(), "\U00010d30\U0001e900".encode()),
+    *("\u1100\u1161\u11a8".encode(), "\ud7b0\ud7cb".encode(), "\u0903\U0001f3fb\ufffc\U0001d159".encode()),
     *("\ue000\U000e0041\ufff9".encode(), "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xc0\xaf\xe2"),
     *("evil \x1b".encode("utf-16"), "evil".encode("utf-16-be"), "é€\U0001d518".encode()),
     *(b'"', b"'", b"''", b'""', b",", b";", b"\\", b"\\x1b", b"\\\\x1b[2J", b"`", b"$(x)", b"${jndi:x}"),
@@ -129,9 +131,11 @@ def hides(char: str) -> bool:
     """Whether a person does not see a character as itself, or a terminal obeys it; asked of Unicode alone."""
     category = unicodedata.category(char)
     return (
-        category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"}
+        category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Mc", "Me"}
+        or unicodedata.bidirectional(char) in {"R", "AL", "AN"}
+        or unicodedata.name(char, "").startswith(("HANGUL JUNGSEONG", "HANGUL JONGSEONG", "EMOJI MODIFIER"))
         or (category == "Zs" and char != " ")
-        or char in "\u115f\u1160\u3164\uffa0\u2800"
+        or char in "\u115f\u1160\u3164\uffa0\u2800\ufffc\U0001d159"
     )
 
 
