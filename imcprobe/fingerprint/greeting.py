@@ -166,7 +166,8 @@ def read_number(rest: str, *, opened: bool, ended: bool) -> Number | None:
 def _matches(pattern: Pattern, text: str, small: str) -> Iterator[re.Match[str]]:
     """What of `text` fits, at the first places of the pattern's word; `small` is `text` in small letters."""
     if pattern.whole:
-        yield from pattern.regex.finditer(text)
+        if found := pattern.regex.match(text):
+            yield found
         return
     before = _BEFORE_WITH_HOST if "host" in pattern.regex.groupindex else _BEFORE
     done = at = 0
@@ -186,10 +187,8 @@ def _matches(pattern: Pattern, text: str, small: str) -> Iterator[re.Match[str]]
 
 
 def _small(text: str) -> str:
-    """ASCII letters small, every other character as it is, so that places are the same."""
-    if text.isascii():
-        return text.lower()
-    return text.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
+    """In small letters, each character in its place, what is not ASCII as a question mark."""
+    return (text if text.isascii() else text.encode("ascii", "replace").decode("ascii")).lower()
 
 
 def _single(char: str, text: str) -> str:
