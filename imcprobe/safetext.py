@@ -1,10 +1,12 @@
 r"""The one sanitiser: a stranger's bytes or text -> printable text, reversible.
 
 Everything a server said passes here before it reaches a terminal, a file, a log or a message.
-What stays is what a person sees: printable characters. Everything else (C0 with TAB and LF, DEL,
-C1, bidi and other format characters, zero-width and combining ones, blanks that are not U+0020,
-unassigned and private code points, bytes that are not UTF-8) is written byte by byte as `\xNN`,
-and a backslash itself as `\\`, so that `restore` gives the bytes back.
+What stays is what a person sees, one behind the other: printable characters that are read from left
+to right and have a width of their own. Everything else (C0 with TAB and LF, DEL, C1, bidi and other
+format characters, letters and digits of scripts that are read from right to left, zero-width and
+combining characters, blanks that are not U+0020, unassigned and private code points, bytes that are
+not UTF-8) is written byte by byte as `\xNN`, and a backslash itself as `\\`, so that `restore` gives
+the bytes back.
 """
 
 from __future__ import annotations
@@ -14,14 +16,20 @@ import re
 import unicodedata
 from contextlib import suppress
 
-# Letters by their category, blank to the eye: Hangul fillers (Unicode, Default_Ignorable_Code_Point)
-# and the empty braille pattern.
-_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Letters and symbols by their category. Blank to the eye: Hangul fillers (Default_Ignorable_Code_Point of
+# Unicode), the empty braille pattern, what stands for an object that is not there, a note without a head,
+# blanks of hieroglyphs. Drawn into the character before: vowels and finals of Hangul
+# (Hangul_Syllable_Type V and T), skin colours (Emoji_Modifier).
+_BLANK = "\u115f\u3164\uffa0\u2800\ufffc\U0001d159\U00013441\U00013442"
+_JOINING = (range(0x1160, 0x1200), range(0xD7B0, 0xD7FC), range(0x1F3FB, 0x1F400))
+_UNSEEN = frozenset(_BLANK).union(*(map(chr, codes) for codes in _JOINING))
+_MARKS = frozenset({"Mn", "Mc", "Me"})
+# They turn the digits and cells around them (UAX #9, strong types and Arabic digits).
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 LONGEST_QUOTE = 80
-# Characters below are remembered by the table: the alphabets, and no more than a stranger could fill.
-_REMEMBERED = 0x3000
-_UNDECODED = range(0xDC80, 0xDD00)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(\\))")
+# More characters than a scan meets, and no more room than a stranger may fill: 2 MB.
+_REMEMBERED = 8192
+_ESCAPES = re.compile(r"(?:\\x[0-9a-f]{2})+|(?:\\\\)+")
 
 
 def safe(data: bytes | bytearray | str) -> str:
@@ -68,12 +76,12 @@ def escaped(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Table(dict[int, str]):
-    """What each character is shown as, found out when it is first met; rare ones are not remembered."""
+    """What each character is shown as, found out when it is first met."""
 
     def __missing__(self, code: int) -> str:
-        shown = _shown(chr(code))
-        if code < _REMEMBERED or code in _UNDECODED:
-            self[code] = shown
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        shown = self[code] = _shown(chr(code))
         return shown
 
 
@@ -125,21 +133,29 @@ def clip(text: str, limit: int) -> str:
 def _shown(char: str) -> str:
     if char == "\\":
         return r"\\"
-    if char.isprintable() and char not in _INVISIBLE and unicodedata.category(char) not in {"Mn", "Me"}:
-        return char
-    return _as_bytes(char)
+    return char if char.isprintable() and _is_seen(char) else _as_bytes(char)
+
+
+def _is_seen(char: str) -> bool:
+    """Whether a printable character is seen as itself, and stands where it was written."""
+    return (
+        char not in _UNSEEN
+        and unicodedata.category(char) not in _MARKS
+        and unicodedata.bidirectional(char) not in _RIGHT_TO_LEFT
+    )
 
 
 def _as_bytes(text: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in to_bytes(text))
+    return "\\x" + to_bytes(text).hex("-").replace("-", "\\x")
 
 
 def _bytes_of(text: str) -> list[bytes]:
     parts: list[bytes] = []
     at = 0
-    for found in _ESCAPE.finditer(text):
+    for found in _ESCAPES.finditer(text):
         parts.append(text[at : found.start()].encode())
-        parts.append(bytes.fromhex(found[1]) if found[1] else b"\\")
+        run = found[0]
+        parts.append(bytes.fromhex(run.replace("\\x", "")) if "x" in run else run[::2].encode())
         at = found.end()
     parts.append(text[at:].encode())
     return parts

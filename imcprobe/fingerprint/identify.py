@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
@@ -25,7 +26,7 @@ from imcprobe.fingerprint.greeting import (
     stated_product,
     unfold,
 )
-from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, parse_reply
+from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, MAX_REPLY_LINES, parse_reply
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, CPE, SUPPORT
 from imcprobe.model import (
     Build,
@@ -140,8 +141,8 @@ def _reply_text(text: str) -> tuple[int | None, str]:
     """The code of the reply that `text` begins with, and its text without codes; without one, all of it."""
     code: str | None = None
     said: list[str] = []
-    for line in _LINE.findall(text):
-        found = _CODED_LINE.fullmatch(line.lstrip(" \t"))
+    for line in islice(_LINE.finditer(text), MAX_REPLY_LINES):
+        found = _CODED_LINE.fullmatch(line[0].lstrip(" \t"))
         if found is None or code not in (None, found[1]):
             break
         code = found[1]

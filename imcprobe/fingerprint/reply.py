@@ -85,7 +85,7 @@ class ReplyReader:
         seen = len(self.data)
         self.data += chunk
         # What lies beyond the bound is not looked at: it could come later as well.
-        while (end := self.data.find(b"\n", max(seen, self.length), MAX_REPLY_BYTES + 1)) >= 0:
+        while (end := self.data.find(b"\n", max(seen, self.length), MAX_REPLY_BYTES)) >= 0:
             last = self._take(bytes(self.data[self.length : end]))
             self.length = end + 1
             if last:
@@ -108,7 +108,7 @@ class ReplyReader:
 
     def _check_bounds(self) -> None:
         # Four bytes decide whether a line has a code: no need to wait for the end of a line that has none.
-        begun = bytes(self.data[self.length : min(self.length + 4, MAX_REPLY_BYTES + 1)])
+        begun = bytes(self.data[self.length : min(self.length + 4, MAX_REPLY_BYTES)])
         if begun and _BEGUN.fullmatch(begun) is None:
             raise ReplyError("a line without a reply code")
         if len(self.data) > MAX_REPLY_BYTES:

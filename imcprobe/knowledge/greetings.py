@@ -20,7 +20,8 @@ class Pattern(NamedTuple):
     `word`, in small letters, stands in all that the pattern fits, and is looked for first. `documented`
     are the product prefixes that this form is documented for. `header` rows are for text without a
     reply code only: lines of mail headers. What a `vague` row fits counts only with a build that the
-    table has, or that lies where its prefix says.
+    table has, or that lies where its prefix says. A `whole` row speaks of all of a greeting, others of what
+    stands beside their word.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Pattern(NamedTuple):
     documented: tuple[str, ...] = ()
     header: bool = False
     vague: bool = False
+    whole: bool = False
 
 
 def _p(pattern: str) -> re.Pattern[str]:
@@ -46,7 +48,7 @@ _LOW = Confidence.LOW
 
 # fmt: off
 PATTERNS: tuple[Pattern, ...] = (
-    Pattern("masked", Family.MASKED, None, "**", _p(r"\A(?=[*0-9 \n]*\*\*)[*0-9 \n]+\Z"), "Q295725; nmap 3173; Recog", ("220 *********0*****************2*************", "220 ****2**0*2*")),
+    Pattern("masked", Family.MASKED, None, "**", _p(r"\A(?=[*0-9 \n]*\*\*)[*0-9 \n]+\Z"), "Q295725; nmap 3173; Recog", ("220 *********0*****************2*************", "220 ****2**0*2*"), whole=True),
     Pattern("header-received-ims", _IMS, None, "internet mail service", _p(r"\bby (?P<host>\S{1,255}) (?:\([^)\n]{0,255}\) )?with e?smtp \(microsoft exchange internet mail service(?P<rest>.*)"), "Q190709; Q190084", ("Received: from a.example.com ([192.0.2.1]) by EX1 with SMTP (Microsoft Exchange Internet Mail Service Version 5.5.1960.3) id ND9X2LS1; Wed, 5 Nov 1997 10:00:00 -0000",), documented=("5.0", "5.5"), header=True),
     Pattern("header-received-imc-out", _IMC, None, "(imc", _p(r"(?:\bby (?P<host>\S{1,255}) )?\bwith microsoft exchange \(imc(?P<rest> .*)"), "Q153060", ("Received: by router.example.com with Microsoft Exchange (IMC 4.0.838.14) id <01BB6402.55C69350@router.example.com>; Tue, 25 Jun 1996 00:00:00 -0700",), documented=("4.0",), header=True),
     Pattern("header-received-ims-out", _IMS, None, "internet mail service", _p(r"(?:\bby (?P<host>\S{1,255}) )?\bwith internet mail service(?P<rest> \(.*)"), "Q320636", ("Received: by ex1.example.com with Internet Mail Service (5.5.2653.19) id <GXM396ZL>; Thu, 14 Mar 2002 10:00:00 -0500",), documented=("5.0", "5.5"), header=True),
@@ -81,7 +83,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("mailenable", _OTHER, "MailEnable", "mailenable", _p(r"\be?smtp mailenable service\b"), "nmap-service-probes", ("220 mx.example.com ESMTP MailEnable Service, Version: 1.71--1.71 ready at 01/01/07 00:00:00",)),
     Pattern("mercury", _OTHER, "Mercury", "mercury", _p(r"\bmercury/32\b|\bmercury [0-9.]+ e?smtp\b"), "nmap-service-probes", ("220 mx.example.com ESMTP server ready, Mercury/32 v4.62.",)),
     Pattern("exchange-words", Family.SMTP, "Exchange Server", "exchange", _p(r"\besmtp (?:exchange server|microsoft exchange|ms exchange)\b"), "OpenVAS substring tests", ("220 mx.example.com ESMTP MS Exchange ready",), confidence=_LOW),
-    Pattern("ftp", None, None, "ftp", _p(r"\A(?![\s\S]*\be?smtp\b)[\s\S]*?(?:^|[ (-])(?:vsftpd|proftpd|pure-ftpd|ncftpd|ftpd|ftp (?:server|service))(?=[ )0-9\[:/,.]*(?:[ )]|$))"), "RFC 959 servers greet with 220 too", ("220 (vsFTPd 3.0.3)", "220 ftp.example.com Microsoft FTP Service (Version 5.0).")),
-    Pattern("filezilla", None, None, "filezilla", _p(r"\A(?![\s\S]*\be?smtp\b)[\s\S]*?\bfilezilla server\b"), "FileZilla Server, an FTP server", ("220-FileZilla Server 0.9.60 beta\r\n220 Please visit https://filezilla-project.org/",)),
+    Pattern("ftp", None, None, "ftp", _p(r"\A(?=[\s\S]{0,1000}?(?:^|[ (-])(?:vsftpd|proftpd|pure-ftpd|ncftpd|ftpd|ftp (?:server|service))(?=[ )0-9\[:/,.]{0,99}(?:[ )]|$)))(?![\s\S]*\be?smtp\b)"), "RFC 959 servers greet with 220 too", ("220 (vsFTPd 3.0.3)", "220 ftp.example.com Microsoft FTP Service (Version 5.0)."), whole=True),
+    Pattern("filezilla", None, None, "filezilla", _p(r"\A(?=[\s\S]{0,1000}?\bfilezilla server\b)(?![\s\S]*\be?smtp\b)"), "FileZilla Server, an FTP server", ("220-FileZilla Server 0.9.60 beta\r\n220 Please visit https://filezilla-project.org/",), whole=True),
 )
 # fmt: on

@@ -1,4 +1,7 @@
-"""The table of a scan: rows as they come, in columns that are wide enough for what is usual."""
+"""The table of a scan: rows as they come, in columns that are wide enough for what is usual.
+
+Whatever a server says, its row has MAX_WIDTH columns at the most; files of other formats have all of it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 _SHOWN = tuple(column for column in COLUMNS if column.title is not None)
 # What is usual: an IPv4 address, a release with its service pack, a build, a host's name.
 _WIDTHS = {"target": 14, "port": 5, "release": 28, "build": 12, "name": 18, "support": 7}
+# What fits all that is known: an IPv6 address with its zone, a product's name, a build of Windows.
+_BOUNDS = {"target": 56, "port": 5, "release": 48, "build": 20, "name": 48, "support": 7}
+MAX_WIDTH = sum(_BOUNDS.values()) + len(_BOUNDS)
 _RIGHT = frozenset({"port"})
 
 
@@ -23,7 +29,7 @@ def table_heading() -> str:
 
 
 def table_row(result: Result) -> str:
-    """One result; a value that is wider than its column pushes the others to the right."""
+    """One result; a value that is wider than its column pushes the others to the right, or is cut."""
     return _row([(column, _cell(column, result)) for column in _SHOWN])
 
 
@@ -38,7 +44,9 @@ def _row(cells: list[tuple[Column, str]]) -> str:
 
 
 def _padded(column: Column, text: str) -> str:
-    width = _WIDTHS[column.name]
+    width, bound = _WIDTHS[column.name], _BOUNDS[column.name]
+    if cell_len(text) > bound:
+        return f"{set_cell_size(text, bound - 1)}\u2026"
     if column.name in _RIGHT:
         return text.rjust(width)
     return text if cell_len(text) >= width else set_cell_size(text, width)

@@ -100,7 +100,7 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--fleet", "-3"], '--fleet "-3": unknown. Give 1 to 1022, or hostile, timing,'),
         (["mock", "--fleet", "9" * 5_000], "--fleet 9999999999999999999\u2026: 1 to 1022 servers"),
         (["mock", "--fleet", "0"], "--fleet 0: 1 to 1022 servers are possible."),
-        (["mock", "--fleet", "\u0663"], '--fleet "\u0663": unknown. Give'),
+        (["mock", "--fleet", "\u0663"], r'--fleet "\xd9\xa3": unknown. Give'),
         (["mock", "--fleet", "codes", "--fault", "421"], '--fleet "codes": each of it says its own. Leave --build'),
         (["mock", "--fleet", "999999999999"], "--fleet 999999999999: 1 to 1022 servers are possible."),
         (["mock", "--exec", " "], "--exec: give a command, like 'pytest -q'."),

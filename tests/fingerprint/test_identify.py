@@ -233,6 +233,67 @@ def test_no_text_makes_it_slow(piece: bytes, start: bytes) -> None:
     assert time.process_time() - began < 0.2
 
 
+NAMES = (
+    "Internet Mail Service (by x with smtp (microsoft exchange internet mail service with "
+    "microsoft exchange (imc  with internet mail service (microsoft exchange internet mail connector imc "
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (NAMES, " 999.9"),
+        (f"220 x {NAMES}", " 5.5.999.9"),
+        (f"{NAMES}\n", f"{NAMES}{'999.9 ' * 8}\n"),
+        ("220-", "imc (\n220-"),
+        ("", "imc (\n"),
+        ("(imc internet mail service\n", "by x ("),
+        ("imc ftp\n", "\udcff\n"),
+    ],
+    ids=["numbers", "builds", "lines of numbers", "coded lines", "lines", "hosts", "ends of lines"],
+)
+def test_a_greeting_costs_little_however_often_it_names_a_product_or_a_number(start: str, piece: str) -> None:
+    hostile = start + piece * (64_000 // len(piece))
+    began = time.process_time()
+    for _ in range(5):
+        identify(f"{hostile}\r\n")
+    # On an idle core some 15 ms; numbers alone took 1.2 s when each of them was read for each name.
+    assert time.process_time() - began < 0.2
+
+
+def test_a_build_is_read_near_the_product_s_name_and_nowhere_else_in_its_line() -> None:
+    for blanks, build in ((199, "5.5.2650.21"), (200, None)):
+        answer = identify(
+            f"220 mx Microsoft Exchange Internet Mail Service{'.' * (blanks - 1)} 5.5.2650.21 x\r\n"
+        )
+        assert answer is not None
+        assert (answer.family, answer.build) == (Family.EXCHANGE_IMS, build)
+
+
+def test_a_number_that_is_further_away_is_never_read_in_part() -> None:
+    for blanks in range(190, 220):
+        answer = identify(
+            f"220 mx Microsoft Exchange Internet Mail Service{'.' * blanks} 5.5.2650.21999 x\r\n"
+        )
+        assert answer is not None
+        assert answer.build in ("5.5.2650.21999", None)
+
+
+def test_a_product_is_found_at_the_sixteenth_place_of_its_word() -> None:
+    for others, family in ((15, Family.EXCHANGE_IMC), (16, Family.SMTP)):
+        answer = identify(f"220-imcs{'.' * 100}\r\n" * others + "220 mx ESMTP (IMC 4.0.838.14) ready\r\n")
+        assert answer is not None
+        assert answer.family is family
+
+
+def test_letters_that_change_their_length_when_small_hide_no_product() -> None:
+    answer = identify(
+        f"220 {chr(0x130) * 300} Microsoft Exchange Internet Mail Service 5.5.2650.21 ready\r\n"
+    )
+    assert answer is not None
+    assert answer.match is Match.EXACT
+
+
 @pytest.mark.parametrize(
     ("build", "pack"),
     [

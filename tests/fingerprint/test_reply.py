@@ -77,6 +77,17 @@ def test_a_reply_is_bounded(data: bytes) -> None:
         parse_reply(data)
 
 
+@pytest.mark.parametrize("start", [b"220 ", b"220-a\r\n220 "], ids=["one line", "lines"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"], ids=["CR LF", "LF"])
+@pytest.mark.parametrize("size", [1, 1000, MAX_REPLY_BYTES - 1, MAX_REPLY_BYTES, MAX_REPLY_BYTES + 2])
+def test_a_reply_ends_within_the_bound_to_the_byte_in_whatever_pieces_it_comes(
+    start: bytes, end: bytes, size: int
+) -> None:
+    for more, expected in ((0, "reply"), (1, "error"), (2, "error")):
+        data = start + b"a" * (MAX_REPLY_BYTES - len(start + end) + more) + end
+        assert outcome([data[at : at + size] for at in range(0, len(data), size)])[0] == expected
+
+
 def outcome(chunks: list[bytes]) -> tuple[object, ...]:
     reader = ReplyReader()
     try:

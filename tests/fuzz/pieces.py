@@ -152,8 +152,14 @@ _heads = {
     "records": st.sampled_from([stored("jsonl", []), b'{"scan":', b"X-Mailer: ", b""]),
     "unfinished": st.sampled_from([stored("jsonl", []).splitlines(keepends=True)[0], b'{"type":"scan"']),
 }
-_some = st.one_of(_named, st.just(b""), st.just(b"220-"), st.just(b"220 "))
-_own = {"targets": st.one_of(_list.map(to_bytes), _repeated)}
+# Every word at once, so that no pattern is passed over, and what each of them looks at again and again.
+_all_words = b" ".join(sorted({pattern.word.encode() for pattern in PATTERNS}))
+_names = b"by x with smtp (microsoft exchange internet mail service with microsoft exchange (imc "
+_some = st.one_of(_named, st.sampled_from([b"", b"220-", b"220 ", _all_words, b"220 imc " + _names, _names]))
+_dear = st.sampled_from(
+    [b" 999.9", b" 5.5.999.9", b"by x (", b"imc (\n", b"imc (\n220-", b"\xff\n", _names + b"\n"]
+)
+_own = {"targets": st.one_of(_list.map(to_bytes), _repeated), "greeting": st.one_of(_dear, _repeated)}
 FLOODS = {
     name: st.builds(flood, _heads.get(name, _some), _own.get(name, _repeated), st.sampled_from(_ENDS))
     for name in PIECES

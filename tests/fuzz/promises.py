@@ -79,14 +79,14 @@ def reply(data: bytes) -> None:
     assert read_reply(data.splitlines(keepends=True)) == whole
     length, found = whole
     single = isinstance(length, int) and length == len(data) and found is not None and len(found.lines) == 1
+    assert is_single(data) == single
     if len(data) <= MAX_REPLY_BYTES:
-        assert is_single(data) == single
         assert is_plain_greeting(data) == (single and data.startswith(b"220 "))
     if found is None or not isinstance(length, int):
         return
     assert 200 <= found.code <= 599
     assert len(found.lines) <= MAX_REPLY_LINES
-    assert length <= min(len(data), MAX_REPLY_BYTES + 1)
+    assert length <= min(len(data), MAX_REPLY_BYTES)
     assert parse_reply(data[: length - 1]) is None
     assert parse_reply(data[:length] + b"\n\xff") == (found, length)
     said = [line.removesuffix(b"\r") for line in data[:length].removesuffix(b"\n").split(b"\n")]

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from rich.cells import cell_len
 
 from imcprobe.cli.app import run
 from imcprobe.cli.bar import progress_line
@@ -34,6 +35,7 @@ from imcprobe.outputs.formats import ENDINGS, FORMATS
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.schema import json_schema
 from imcprobe.outputs.screen import check_screen, identify_line
+from imcprobe.outputs.table import MAX_WIDTH
 from imcprobe.outputs.tally import Tally
 from imcprobe.outputs.wording import headline, in_full, in_short
 from imcprobe.probe.options import ProbeOptions
@@ -62,6 +64,8 @@ HOSTILE = [
     *(b"a\rb", b"\x08\x08", b"\x7f", b"\x00", b"\t", b"\n", b"\x0b\x0c\x1c\x1d\x1e\x1f", "\x85".encode()),
     *("\u2028\u2029".encode(), "\u202e\u2066\u061c".encode(), "\u200b\u200d\u2060\ufeff\u00ad".encode()),
     *("\u00a0\u3000".encode(), "e\u0301\u20dd".encode(), "\u3164\u115f\u2800".encode()),
+    *("\u05d0\u05d1\u05d2.21".encode(), "\u0628\u0661\u06f1".encode(), "\U00010d30\U0001e900".encode()),
+    *("\u1100\u1161\u11a8".encode(), "\ud7b0\ud7cb".encode(), "\u0903\U0001f3fb\ufffc\U0001d159".encode()),
     *("\ue000\U000e0041\ufff9".encode(), "\ud800".encode("utf-8", "surrogatepass"), b"\xff\xc0\xaf\xe2"),
     *("evil \x1b".encode("utf-16"), "evil".encode("utf-16-be"), "é€\U0001d518".encode()),
     *(b'"', b"'", b"''", b'""', b",", b";", b"\\", b"\\x1b", b"\\\\x1b[2J", b"`", b"$(x)", b"${jndi:x}"),
@@ -129,9 +133,11 @@ def hides(char: str) -> bool:
     """Whether a person does not see a character as itself, or a terminal obeys it; asked of Unicode alone."""
     category = unicodedata.category(char)
     return (
-        category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"}
+        category in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Mc", "Me"}
+        or unicodedata.bidirectional(char) in {"R", "AL", "AN"}
+        or unicodedata.name(char, "").startswith(("HANGUL JUNGSEONG", "HANGUL JONGSEONG", "EMOJI MODIFIER"))
         or (category == "Zs" and char != " ")
-        or char in "\u115f\u1160\u3164\uffa0\u2800"
+        or char in "\u115f\u1160\u3164\uffa0\u2800\ufffc\U0001d159"
     )
 
 
@@ -241,18 +247,25 @@ def test_lines_have_a_line_a_target_their_columns_and_the_bytes(found: list[Resu
         assert {name: restore(cells[name]) for name in told} == told
 
 
+def uncut(text: str) -> str:
+    """What no cell is too narrow for: of what is cut the beginning, be all of it wide letters."""
+    shown = safe(text)
+    return shown if cell_len(shown) <= 20 else shown[:9]
+
+
 @settings(max_examples=200)
 @given(several)
 def test_a_table_has_a_row_a_target_and_shows_what_was_said_escaped(found: list[Result]) -> None:
     heading, *rows, counts = lines_of(written("table", found))
     for line in (heading, *rows, counts):
         check_one_line(line)
+        assert cell_len(line) <= MAX_WIDTH
     for row, result in zip(rows, found, strict=True):
-        assert row.startswith(f" {safe(result.observation.target.host)}".rstrip())
+        assert row.startswith(f" {uncut(result.observation.target.host)}".rstrip())
         identified = result.identification
         if identified is not None:
-            assert safe(identified.build or "") in row
-            assert safe(identified.host or "") in row
+            assert uncut(identified.build or "") in row
+            assert uncut(identified.host or "") in row
 
 
 def check_screens(result: Result) -> None:

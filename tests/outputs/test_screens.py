@@ -18,7 +18,7 @@ from imcprobe.outputs.formats import ENDINGS, FORMATS
 from imcprobe.outputs.records import Head, result_record
 from imcprobe.outputs.screen import check_screen, identify_line
 from imcprobe.outputs.spreadsheet import csv_line, header_line
-from imcprobe.outputs.table import table_row
+from imcprobe.outputs.table import MAX_WIDTH, table_row
 from imcprobe.outputs.tally import Bucket, Tally, alike, bucket
 from imcprobe.outputs.wording import headline, in_full, in_short, support_line
 
@@ -335,6 +335,42 @@ def test_wide_letters_keep_the_columns_in_line() -> None:
     wide, plain = row("\u6f22\u5b57 line 3"), row("abcd line 3")
     assert cell_len(wide.partition("Postfix")[0]) == plain.index("Postfix")
     assert cell_len(wide) == len(plain)
+
+
+@pytest.mark.parametrize(
+    "letter", ["a", "\u6f22", "\x1b", "a\u6f22"], ids=["narrow", "wide", "escaped", "both"]
+)
+def test_a_row_of_the_table_has_a_width_that_no_server_can_exceed(letter: str) -> None:
+    name = (letter * 300)[:255]
+    for text in (
+        f"220 mx.{'a' * 248}.com Microsoft Exchange Internet Mail Service 5.5.{letter * 99} ready\r\n",
+        f"220 [{'a' * 63}] Microsoft Exchange Internet Mail Service 5.0.{letter * 99}.99999 ready\r\n",
+        *(
+            f"220 {name} {rest}\r\n"
+            for rest in ("ESMTP Postfix", "Microsoft ESMTP MAIL Service, Version: 1.1")
+        ),
+    ):
+        said = text.encode()
+        row = table_row(conclude(Observation(Target(name, 65_535), None, Status.SUCCESS, said)))
+        assert cell_len(row) <= MAX_WIDTH == 190
+        assert row.count("\u2026") >= 1
+
+
+def test_what_the_table_cuts_ends_in_an_ellipsis_where_the_next_column_would_begin() -> None:
+    def name(length: int) -> str:
+        return table_row(seen(f"220 {'a' * (length - 4)}.com ESMTP Postfix\r\n")).split()[-1]
+
+    assert name(48) == f"{'a' * 44}.com"
+    assert name(49) == f"{'a' * 45}.c\u2026"
+    zone = Target(f"{':'.join(['2001'] * 8)}%{'e' * 15}")
+    assert f" {zone.host} " in table_row(Result(Observation(zone, None, Status.SUCCESS), None))
+
+
+def test_files_have_all_of_what_the_table_cuts() -> None:
+    found = seen(f"220 {'a' * 250}.com ESMTP Postfix\r\n")
+    assert [
+        name for name in ("line", "csv", "jsonl") if f"{'a' * 250}.com" not in FORMATS[name]().row(found)
+    ] == []
 
 
 def test_a_cell_is_no_longer_than_a_spreadsheet_has_room_for() -> None:
