@@ -141,8 +141,3 @@ def test_what_is_remembered_is_no_more_than_there_is_room_for() -> None:
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-16", "surrogatepass")))
 def test_bytes_become_utf_8_as_their_text_would(data: bytes) -> None:
     assert to_utf_8(data) == to_bytes(decode(data))
-
-
-def test_a_stranger_cannot_fill_the_table() -> None:
-    safe("".join(map(chr, range(0x3000, 0x30000))))
-    assert len(_TABLE) <= _REMEMBERED

@@ -103,6 +103,6 @@ CASES = (
         b'{"type":"summary","complete":true,"targets":1}',
         b"imcprobe: wrote today.jsonl (1 record, complete)",
     ),
-    _as_build("build-control", "control characters as its build", b"\x1bc\x08\x07\x9b2J"),
-    _as_build("build-bidi", "a build that reads backwards", "\u202e31.3562".encode()),
+    _as_build("build-control", "control characters as its build", b"\x1bc\x08\x9b"),
+    _as_build("build-bidi", "a build that reads backwards", "\u202e12".encode()),
 )
