@@ -129,7 +129,9 @@ def test_a_flood_of_what_cannot_be_shown_costs_little(data: bytes) -> None:
     for _ in range(10):
         restore(safe(data))
     # On an idle core 60 ms; each of them took 25 ms and more when every character was looked up anew.
-    assert time.process_time() - began < 0.25
+    assert time.process_time() - began < (
+        0.25 if sys.gettrace() is None else 2.0
+    )  # coverage looks at each line
 
 
 def test_what_is_remembered_is_no_more_than_there_is_room_for() -> None:
