@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -230,7 +231,7 @@ def test_no_text_makes_it_slow(piece: bytes, start: bytes) -> None:
     hostile = start + piece * (60_000 // len(piece))
     began = time.process_time()
     identify(hostile)
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - began < (0.4 if sys.gettrace() is None else 4)
 
 
 NAMES = (
@@ -258,7 +259,7 @@ def test_a_greeting_costs_little_however_often_it_names_a_product_or_a_number(st
     for _ in range(5):
         identify(f"{hostile}\r\n")
     # On an idle core some 15 ms; numbers alone took 1.2 s when each of them was read for each name.
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - began < (0.4 if sys.gettrace() is None else 4)
 
 
 def test_a_build_is_read_near_the_product_s_name_and_nowhere_else_in_its_line() -> None:
