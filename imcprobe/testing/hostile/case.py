@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 PAUSE = 1.0
 DRIP = 0.5
 SP3 = greeting_for("5.5.2650.21")
-SP3_NAMES = ("Exchange Server 5.5 Service Pack 3",)
 ENDLESS_LINE = partial(do.flood, size=None)
 ENDLESS_LINES = partial(do.lines, count=None)
 CLOSE = partial(do.close, after=0)
@@ -88,18 +87,17 @@ def says(name: str, does: str, said: bytes, expected: Expected) -> Case:
 
 def acts(name: str, does: str, steps: tuple[do.Step, ...], expected: Expected) -> Case:
     """A server that greets in steps."""
-    return Case(name, does, Member(SP3, (_scripted(steps),), expected.ehlo or ()), expected)
+    return Case(name, does, Member(SP3, (scripted(steps),), expected.ehlo or ()), expected)
 
 
 def answers(name: str, does: str, point: Point, steps: tuple[do.Step, ...], expected: Expected) -> Case:
     """A server that greets as it should, and answers EHLO or QUIT in steps."""
-    return Case(name, does, Member(SP3, (_scripted(steps, point),), EHLO_5_5), expected)
+    return Case(name, does, Member(SP3, (scripted(steps, point),), EHLO_5_5), expected)
 
 
 def sp3(
     said: bytes = SP3,
     *,
-    more: int = 0,
     caveats: tuple[Caveat, ...] = (),
     ehlo: tuple[str, ...] | None = EHLO_5_5,
     or_reset: bool = False,
@@ -108,14 +106,13 @@ def sp3(
     return Expected(
         Status.SUCCESS,
         said,
-        more,
-        Family.EXCHANGE_IMS,
-        "Exchange Server 5.5",
-        "5.5.2650.21",
-        SP3_NAMES,
-        caveats,
-        ehlo,
-        or_reset,
+        family=Family.EXCHANGE_IMS,
+        product="Exchange Server 5.5",
+        build="5.5.2650.21",
+        releases=("Exchange Server 5.5 Service Pack 3",),
+        caveats=caveats,
+        ehlo=ehlo,
+        or_reset=or_reset,
     )
 
 
@@ -129,5 +126,6 @@ def not_smtp(said: bytes, *, more: int = 0) -> Expected:
     return Expected(Status.PROTOCOL_ERROR, said, more)
 
 
-def _scripted(steps: tuple[do.Step, ...], point: Point = Point.GREETING) -> Fault:
+def scripted(steps: tuple[do.Step, ...], point: Point = Point.GREETING) -> Fault:
+    """What is done at a point, step by step."""
     return Fault(partial(do.script, steps=steps), point)

@@ -7,6 +7,7 @@ from functools import partial
 from imcprobe.model import Caveat
 from imcprobe.testing import behaviours as do
 from imcprobe.testing.faults import Point
+from imcprobe.testing.fleet import Member
 from imcprobe.testing.hostile.case import (
     CLOSE,
     DRIP,
@@ -18,6 +19,7 @@ from imcprobe.testing.hostile.case import (
     Case,
     acts,
     answers,
+    scripted,
     sp3,
 )
 from imcprobe.testing.server import EHLO_5_5
@@ -35,6 +37,7 @@ def _all_of_it(name: str, does: str, *steps: do.Step, lines: tuple[str, ...] = E
 
 _HELLO = b"250-mock.example.com Hello\r\n"
 _FORGED = _HELLO + b"250 X-LINK2STATE\r\n"
+_REFUSAL = b"502 5.5.1 Unrecognized command\r\n221 closing connection\r\n"
 _KEYWORDS = b"".join(b"250-X-%d\r\n" % number for number in range(10_000))
 _STRANGE = b"250-mock\x1b[2J\r\n250-\xff\xfe\0 \xe2\x80\xae=1\r\n250 [bold]\t%s\r\n"
 
@@ -58,6 +61,12 @@ CASES = (
     _nothing_of_it("full-width-digits", "has full-width digits", "\uff12\uff15\uff10 XEXCH50\r\n".encode()),
     _nothing_of_it("two-replies", "answers twice in one segment", _HELLO.replace(b"-", b" ") + _FORGED),
     _nothing_of_it("answers-late-and-twice", "answers twice, the second time to QUIT", _FORGED, 0.2, _FORGED),
+    Case(
+        "answers-ahead",
+        "answers EHLO ahead of it, refuses it when it comes, and so answers QUIT",
+        Member(SP3, (scripted((_FORGED,), Point.EHLO), scripted((_REFUSAL,), Point.QUIT)), EHLO_5_5),
+        sp3(ehlo=None),
+    ),
     acts(
         "early",
         "answers EHLO before it comes, in the greeting's segment",
