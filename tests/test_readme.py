@@ -20,6 +20,7 @@ import pytest
 from imcprobe.cli.app import VERBS
 from imcprobe.fingerprint.builds import FURTHER_BUILDS
 from imcprobe.knowledge.releases import ARTICLE
+from imcprobe.testing import HOSTILE, hostile_cases
 
 if TYPE_CHECKING:
     from imcprobe.testing.factories import FleetFactory
@@ -121,6 +122,10 @@ def test_every_verb_is_in_readme() -> None:
 
 def test_the_number_of_builds_is_that_of_the_table() -> None:
     assert f"KB {ARTICLE} and {FURTHER_BUILDS} other documented builds" in README
+
+
+def test_the_hostile_fleet_is_as_large_as_readme_says() -> None:
+    assert f"{len(hostile_cases())} servers in nine classes ({', '.join(HOSTILE)}" in " ".join(README.split())
 
 
 def test_the_commands_for_a_fresh_machine_are_two() -> None:
