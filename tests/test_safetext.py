@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from imcprobe.safetext import _REMEMBERED, _TABLE, clip, decode, printable, restore, safe, to_bytes, to_utf_8
+from imcprobe.safetext import (
+    _REMEMBERED,
+    _TABLE,
+    clip,
+    decode,
+    escaped,
+    printable,
+    restore,
+    safe,
+    to_bytes,
+    to_utf_8,
+)
 
 
 @given(st.binary())
@@ -88,6 +99,12 @@ def test_a_sentence_keeps_what_was_made_safe_in_it() -> None:
 )
 def test_bytes_that_look_like_utf_16_in_part_are_kept(data: bytes) -> None:
     assert to_bytes(decode(data)) == data
+
+
+def test_what_cannot_be_decoded_is_no_matter_of_what_is_shown() -> None:
+    error = UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal not in range(128)")
+    with pytest.raises(UnicodeDecodeError):
+        escaped(error)
 
 
 def test_long_text_is_clipped_with_an_ellipsis() -> None:

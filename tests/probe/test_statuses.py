@@ -6,11 +6,14 @@ import asyncio
 import errno
 import socket
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
 from imcprobe.model import Observation, Status, Target
+from imcprobe.probe.fastlane import FIRST_READ, FastLane
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
 from imcprobe.probe.sockets import dial
@@ -249,3 +252,31 @@ async def test_a_scan_may_be_left_in_the_middle(imc_server: ServerFactory) -> No
         await asyncio.wait_for(anext(batches), 0.2)
     imc_server.settle(10)
     assert not scan.complete
+
+
+async def test_bytes_that_a_reset_comes_right_behind_are_kept(poller: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+
+        def resets() -> None:
+            for _ in range(40):
+                client, _ = server.accept()
+                client.sendall(b"220 half")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.close()
+
+        serving = asyncio.create_task(asyncio.to_thread(resets))
+        scan = Scan([Target("127.0.0.1", server.getsockname()[1])] * 40, poller=poller)
+        seen = [each async for batch in scan.batches() for each in batch]
+        await serving
+    told = {(each.status, each.error, each.greeting) for each in seen}
+    assert told == {(Status.CONNECTION_RESET, "ECONNRESET", b"220 half")}
+    assert len(seen) == 40
+
+
+def test_a_second_look_ends_at_the_bound_too() -> None:
+    held: list[int] = []
+    lane: Any = FastLane.__new__(FastLane)
+    lane._slow = SimpleNamespace(adopt=lambda *given, **_: held.append(len(given[4])))
+    endless = SimpleNamespace(recv=lambda size: b"a" * size)
+    lane._look_again(3, endless, Target("192.0.2.1"), 0.0, b"a" * FIRST_READ, 0)
+    assert held == [MAX_REPLY_BYTES + 1]
