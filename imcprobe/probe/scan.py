@@ -167,11 +167,17 @@ class Scan:
 
     def _sort_out(self, found: list[Target]) -> bool:
         """Move what can begin from the targets held to those found; whether none is held any more."""
-        while self._held and len(self._names) < MAX_NAMES:
-            target = self._held.popleft()
-            (found if is_literal(target.host) else self._names).append(target)
+        while self._held:
+            if is_literal(self._held[0].host):
+                found.append(self._held.popleft())
+                continue
+            if len(self._names) >= MAX_NAMES:
+                self._ask()
+            if len(self._names) >= MAX_NAMES:
+                return False
+            self._names.append(self._held.popleft())
         self._ask()
-        return not self._held
+        return True
 
     def _ask(self) -> None:
         """Look up names that wait, as many as may be asked for at once."""
