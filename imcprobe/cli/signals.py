@@ -30,9 +30,12 @@ def end(number: int, _frame: object) -> NoReturn:
 
 @contextlib.contextmanager
 def caught(handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Have a handler for what ends a command, unless a shell wants it ignored (nohup, a job behind `&`)."""
-    kept = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, handler)) for number in kept]
+    """Have a handler for what ends a command; nohup is asked to keep it from SIGHUP.
+
+    SIGINT counts also where a shell has it ignored, as of a job behind `&`: who sends it there means it.
+    """
+    kept = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else []
+    before = [(number, signal.signal(number, handler)) for number in _ENDING if number not in kept]
     try:
         yield
     finally:

@@ -62,16 +62,19 @@ def test_identify_that_is_told_to_end_leaves_its_files_whole(
     check_ended(tmp_path)
 
 
-def test_what_a_shell_wants_ignored_is_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+def test_nohup_keeps_a_command_from_sighup_and_nothing_keeps_it_from_the_others() -> None:
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT)}
     try:
         with caught(end):
             os.kill(os.getpid(), signal.SIGHUP)
-            with pytest.raises(EndedError):
-                os.kill(os.getpid(), signal.SIGTERM)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with pytest.raises(EndedError):
+                    os.kill(os.getpid(), number)
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_a_stop_that_was_asked_for_too_early_is_made_when_it_can_be() -> None:
