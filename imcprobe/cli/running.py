@@ -252,7 +252,8 @@ class _Runner:
 
     def _on_signal(self) -> None:
         self._run.terminal.interrupt()
-        self._loop.call_soon_threadsafe(self._stop)
+        with suppress(RuntimeError):  # the loop is closed, and all is over
+            self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         self._run.terminal.remark("stopping; once more to leave at once.")

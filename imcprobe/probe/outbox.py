@@ -18,7 +18,7 @@ WORTHWHILE = 128
 BATCH_PAUSE = 0.01
 # Long greetings are an attack, or a lawyer's: a batch has little more of them than this, so that neither its
 # memory nor its time is a stranger's to choose.
-HEAVY = 1 << 20
+HEAVY = 1 << 18
 
 
 class Outbox:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 # Names that may wait for their turn at the resolver, so that they hold up no address behind them.
 MAX_NAMES = 4096
 # After `stop`, connections that are under way have this long, and then all that has ended to be taken.
-STOP_GRACE = 2.4
+STOP_GRACE = 2.3
 LAST_CALL = 0.2
 
 
@@ -125,6 +125,8 @@ class Scan:
     def stop(self, grace: float = STOP_GRACE) -> None:
         """Start nothing more; what is under way may end within `grace` seconds."""
         self._stopping = True
+        # From now on, and not from when the loop comes to it: what is handed out may be long.
+        self._leave_by = time.monotonic() + grace + LAST_CALL
         if self._sweep is not None:
             self._sweep.stop()
             asyncio.get_running_loop().call_later(grace, self._spawn_cut)
@@ -135,7 +137,6 @@ class Scan:
 
     async def _cut(self) -> None:
         """End now: conversations hand over the greeting that they began with."""
-        self._leave_by = time.monotonic() + LAST_CALL
         await self._cancel_tasks()
         self._end()
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _NOT_AVAILABLE = 421  # the server closes by itself (RFC 5321, 3.8)
 _READ = MAX_REPLY_BYTES + 1
+_URGENT = "no EHLO: a byte of the greeting was urgent"
 
 
 class SlowLane:
@@ -235,7 +236,7 @@ class SlowLane:
         elif self._options.ehlo and not late.taken and len(late.reader.data) == late.reader.length:
             self._hand_over(late)
         else:
-            self._end(late, Status.SUCCESS, None, greeted=True)
+            self._end(late, Status.SUCCESS, _URGENT if late.taken else None, greeted=True)
 
     def _hand_over(self, late: Late) -> None:
         fd = late.sock.fileno()

@@ -358,3 +358,4 @@ async def test_a_byte_that_is_sent_as_urgent_is_one_of_the_greeting(probe: Probe
     async with await asyncio.start_server(greets, "127.0.0.1", 0) as server:
         (seen,) = await probe(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", ehlo=ehlo)
     assert (seen.status, seen.greeting) == (Status.SUCCESS, SP3)
+    assert (seen.error, seen.ehlo) == ("no EHLO: a byte of the greeting was urgent" if ehlo else None, None)

@@ -40,7 +40,7 @@ def test_long_greetings_make_several_batches_and_lose_nothing() -> None:
     batches = box.take()
     assert [each for batch in batches for each in batch] == everything
     assert max(sum(len(each.greeting) for each in batch) for batch in batches) < HEAVY + len(LONG)
-    assert len(batches) == -(-66 * len(LONG) // HEAVY)
+    assert len(batches) == -(-66 // -(-HEAVY // len(LONG)))
     box.add(seen(1))
     assert box.take() == [[seen(1)]]
 
