@@ -59,7 +59,7 @@ def main() -> None:
     codecs.register_error(_ESCAPED, escaped)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets its bytes, never an exception.
-        stream.reconfigure(errors=_ESCAPED)  # type: ignore[union-attr]
+        stream.reconfigure(errors=_ESCAPED)  # type: ignore[union-attr]  # TextIO is less than it is
     # A scan makes no cycles, and most of what is alive was made at the start: rarely looking saves 4 %.
     gc.set_threshold(_COLLECT_AFTER)
     try:

@@ -51,5 +51,5 @@ def as_given(path: str) -> str:
 
 
 def shown_path(path: str) -> str:
-    """A path for a message, whole."""
+    """A path in a sentence."""
     return f'"{safe(clip(path, _LONGEST_PATH))}"'

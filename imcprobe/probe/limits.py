@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 try:
     import resource
 except ImportError:  # a system without them has no such limit to ask for
-    resource = None  # type: ignore[assignment]
+    resource = None  # type: ignore[assignment]  # a module elsewhere
 
 # Files that are no connection: the standard ones, outputs, the loop's own, the resolver's. Of few files a
 # quarter must do: whoever finds none left waits.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PAUSE = 1.0
 DRIP = 0.5
 SP3 = greeting_for("5.5.2650.21")
+MORE = SP3.replace(b"220 ", b"220-")
+"""The same line, with another one to come."""
 ENDLESS_LINE = partial(do.flood, size=None)
 ENDLESS_LINES = partial(do.lines, count=None)
 CLOSE = partial(do.close, after=0)
@@ -119,6 +121,27 @@ def sp3(
 def part_of_sp3(status: Status, said: bytes, *, caveats: tuple[Caveat, ...]) -> Expected:
     """The build of 5.5 SP3 stood in a whole line, but the greeting has no end."""
     return replace(sp3(said, caveats=caveats, ehlo=None), status=status)
+
+
+def ims(build: bytes) -> bytes:
+    """The greeting of an Internet Mail Service with anything for a build."""
+    return SP3.replace(b"5.5.2650.21", build)
+
+
+def no_build(
+    name: str, does: str, number: bytes, build: str | None, product: str = "Exchange Server 5.5"
+) -> Case:
+    """What stands for a build is none: 64 characters of it are kept, and nothing is guessed at."""
+    said = ims(number)
+    expected = Expected(
+        Status.SUCCESS,
+        said,
+        family=Family.EXCHANGE_IMS,
+        product=product,
+        build=build,
+        ehlo=EHLO_5_5,
+    )
+    return says(name, does, said, expected)
 
 
 def not_smtp(said: bytes, *, more: int = 0) -> Expected:

@@ -8,6 +8,7 @@ from imcprobe.testing.faults import Point
 from imcprobe.testing.fleet import Member
 from imcprobe.testing.hostile.case import (
     CLOSE,
+    MORE,
     PAUSE,
     RESET,
     SP3,
@@ -21,7 +22,6 @@ from imcprobe.testing.hostile.case import (
 
 # Long enough for what was said to be seen before the end.
 _SEEN = 0.1
-_MORE = SP3.replace(b"220 ", b"220-")
 _CLOSED, _RESET = Status.CONNECTION_CLOSED, Status.CONNECTION_RESET
 _TRUNCATED = (Caveat.TRUNCATED,)
 
@@ -39,14 +39,14 @@ CASES = (
     acts(
         "fin-between-lines",
         "promises another line, and closes",
-        (_MORE, CLOSE),
-        part_of_sp3(_CLOSED, _MORE, caveats=_TRUNCATED),
+        (MORE, CLOSE),
+        part_of_sp3(_CLOSED, MORE, caveats=_TRUNCATED),
     ),
     acts(
         "rst-between-lines",
         "promises another line, and resets",
-        (_MORE, _SEEN, RESET),
-        part_of_sp3(_RESET, _MORE, caveats=_TRUNCATED),
+        (MORE, _SEEN, RESET),
+        part_of_sp3(_RESET, MORE, caveats=_TRUNCATED),
     ),
     acts("fin-behind-the-greeting", "greets and closes", (do.say, CLOSE), sp3(ehlo=None)),
     acts("rst-behind-the-greeting", "greets and resets", (do.say, RESET), sp3(ehlo=None, or_reset=True)),

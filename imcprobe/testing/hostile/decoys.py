@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imcprobe.model import Caveat, Family, Status
-from imcprobe.testing.hostile.case import Case, Expected, says
+from imcprobe.testing.hostile.case import Case, Expected, ims, says
 
 # What a plain Windows SMTP service offers of what matters here: no word of Exchange.
 _WINDOWS = ("mock.example.com Hello [192.0.2.1]", "TURN", "SIZE 2097152", "ETRN", "PIPELINING", "DSN", "OK")
@@ -39,7 +39,7 @@ def _exchange(
     name: str, does: str, build: bytes, product: str, *releases: str, caveats: tuple[Caveat, ...] = ()
 ) -> Case:
     """What calls itself an Internet Mail Service, with a build that is not what it seems."""
-    said = _IMS % build
+    said = ims(build)
     return says(
         name,
         does,
@@ -56,7 +56,6 @@ def _exchange(
     )
 
 
-_IMS = b"220 mock.example.com ESMTP Server (Microsoft Exchange Internet Mail Service %s) ready\r\n"
 _POSTFIX_HOST = b"220 exchange-5.5.2650.21.example.com ESMTP Postfix\r\n"
 _ORACLE = (
     b"220 mx.example.com -- Server ESMTP (Oracle Communications Messaging Exchange Server 7.0 64bit)\r\n"

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from imcprobe.model import Family, Status
-from imcprobe.testing.hostile.case import SP3, Case, Expected, not_smtp, says, sp3
-from imcprobe.testing.server import EHLO_5_5
-
-_IMS = b"220 mock.example.com ESMTP Server (Microsoft Exchange Internet Mail Service %s) ready\r\n"
+from imcprobe.testing.hostile.case import SP3, Case, no_build, not_smtp, says, sp3
 
 
 def _around(name: str, does: str, said: bytes) -> Case:
     """Something strange in a greeting whose build can be read all the same."""
     whole = SP3.replace(b"ready", said)
     return says(name, does, whole, sp3(whole))
-
-
-def _no_build(
-    name: str, does: str, number: bytes, build: str | None, product: str = "Exchange Server 5.5"
-) -> Case:
-    """What stands for a build is none: 64 characters of it are kept, and nothing is guessed at."""
-    said = _IMS % number
-    family = Family.EXCHANGE_IMS
-    return says(
-        name,
-        does,
-        said,
-        Expected(Status.SUCCESS, said, family=family, product=product, build=build, ehlo=EHLO_5_5),
-    )
 
 
 _UTF_16 = SP3.decode().encode("utf-16-le")
@@ -46,18 +28,18 @@ CASES = (
     says("bom", "a byte order mark first", b"\xef\xbb\xbf" + SP3, not_smtp(b"\xef\xbb\xbf" + SP3)),
     says("utf-16", "UTF-16", _UTF_16, not_smtp(_UTF_16)),
     says("ebcdic", "EBCDIC", _EBCDIC, not_smtp(_EBCDIC)),
-    _no_build(
+    no_build(
         "full-width-build",
         "a build in full-width digits",
         "\uff15.\uff15.\uff12\uff16\uff15\uff10.\uff12\uff11".encode(),
         None,
         "Exchange Server",
     ),
-    _no_build("devanagari-build", "a build in Devanagari digits", "5.5.२६५०.२१".encode(), "5.5.२६५०.२१"),
-    _no_build("five-thousand-digits", "a build of 5,000 digits", b"5.5." + b"9" * 5_000, "5.5." + "9" * 60),
-    _no_build("eight-digits", "a build of eight digits", b"5.5.99999999.21", "5.5.99999999.21"),
-    _no_build("hex-build", "a build in hexadecimal", b"5.5.0xA5A.21", "5.5.0xA5A.21"),
-    _no_build("exponent", "a build with an exponent", b"5.5.2650.21e0", "5.5.2650.21e0"),
-    _no_build("underscores", "a build as Python reads numbers", b"5.5.26_50.21", "5.5.26_50.21"),
-    _no_build("placeholder", "a build that nobody filled in", b"5.5.XXXX.0", "5.5.XXXX.0"),
+    no_build("devanagari-build", "a build in Devanagari digits", "5.5.२६५०.२१".encode(), "5.5.२६५०.२१"),
+    no_build("five-thousand-digits", "a build of 5,000 digits", b"5.5." + b"9" * 5_000, "5.5." + "9" * 60),
+    no_build("eight-digits", "a build of eight digits", b"5.5.99999999.21", "5.5.99999999.21"),
+    no_build("hex-build", "a build in hexadecimal", b"5.5.0xA5A.21", "5.5.0xA5A.21"),
+    no_build("exponent", "a build with an exponent", b"5.5.2650.21e0", "5.5.2650.21e0"),
+    no_build("underscores", "a build as Python reads numbers", b"5.5.26_50.21", "5.5.26_50.21"),
+    no_build("placeholder", "a build that nobody filled in", b"5.5.XXXX.0", "5.5.XXXX.0"),
 )

@@ -12,6 +12,7 @@ from imcprobe.testing.hostile.case import (
     ENDLESS_LINE,
     ENDLESS_LINES,
     FLOOD,
+    MORE,
     PAUSE,
     SP3,
     Expected,
@@ -22,7 +23,6 @@ from imcprobe.testing.hostile.case import (
 )
 
 _LINE = SP3[:-2]
-_MORE = SP3.replace(b"220 ", b"220-")
 _LEGAL = b"220-Authorised use only\r\n" * 2_000
 _BARE = Expected(Status.SUCCESS, b"220\r\n", family=Family.SMTP)
 _TEN_MEGABYTES = partial(do.flood, size=10_000_000)
@@ -104,7 +104,7 @@ CASES = (
     says(
         "name-in-the-first-line",
         "the build in the first of two",
-        _MORE + b"220 hello\r\n",
-        sp3(_MORE + b"220 hello\r\n"),
+        MORE + b"220 hello\r\n",
+        sp3(MORE + b"220 hello\r\n"),
     ),
 )

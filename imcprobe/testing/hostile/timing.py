@@ -11,6 +11,7 @@ from imcprobe.testing.fleet import Member
 from imcprobe.testing.hostile.case import (
     DRIP,
     ENDLESS_LINE,
+    MORE,
     PAUSE,
     SP3,
     Case,
@@ -22,7 +23,6 @@ from imcprobe.testing.hostile.case import (
 )
 
 _TARPIT = b"220-Please hold the line\r\n"
-_MORE = SP3.replace(b"220 ", b"220-")
 _CODE, _REST = SP3[:4], SP3[4:]
 
 CASES = (
@@ -74,8 +74,8 @@ CASES = (
     acts(
         "stalled-between-lines",
         "promises another line, and stops",
-        (_MORE, do.silence),
-        part_of_sp3(Status.IO_TIMEOUT, _MORE, caveats=(Caveat.TRUNCATED,)),
+        (MORE, do.silence),
+        part_of_sp3(Status.IO_TIMEOUT, MORE, caveats=(Caveat.TRUNCATED,)),
     ),
     acts("paused-in-code", "pauses behind the code", (_CODE, PAUSE, _REST), sp3()),
     acts("paused-before-the-end", "pauses within CR LF", (SP3[:-1], PAUSE, SP3[-1:]), sp3()),
