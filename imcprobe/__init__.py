@@ -23,9 +23,11 @@ if TYPE_CHECKING:
         TargetError,
         UsageError,
     )
+    from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
     from imcprobe.fingerprint.builds import BUILDS
     from imcprobe.fingerprint.identify import conclude, identify
     from imcprobe.fingerprint.reply import parse_reply
+    from imcprobe.meaning import Advisory, Hint
     from imcprobe.model import (
         Build,
         Caveat,
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
         Match,
         Observation,
         Release,
-        Reply,
         Result,
         Status,
         Target,
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
     from imcprobe.targets import Targets, parse
 
 _MODULES = {
+    "evidence": ("Certificate", "Ntlm", "Replies", "Reply", "Tls"),
     "errors": ("ImcprobeError", "InputError", "OutputError", "ReplyError", "TargetError", "UsageError"),
     "fingerprint.builds": ("BUILDS",),
     "fingerprint.identify": ("conclude", "identify"),
     "fingerprint.reply": ("parse_reply",),
+    "meaning": ("Advisory", "Hint"),
     "model": (
         "Build",
         "Caveat",
@@ -61,7 +64,6 @@ _MODULES = {
         "Match",
         "Observation",
         "Release",
-        "Reply",
         "Result",
         "Status",
         "Target",
@@ -75,20 +77,25 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "BUILDS",
+    "Advisory",
     "Build",
     "Caveat",
+    "Certificate",
     "Confidence",
     "Family",
+    "Hint",
     "Identification",
     "ImcprobeError",
     "InputError",
     "Kind",
     "Match",
+    "Ntlm",
     "Observation",
     "Order",
     "OutputError",
     "ProbeOptions",
     "Release",
+    "Replies",
     "Reply",
     "ReplyError",
     "Result",
@@ -96,6 +103,7 @@ __all__ = [
     "Target",
     "TargetError",
     "Targets",
+    "Tls",
     "UsageError",
     "check",
     "conclude",

@@ -10,7 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from imcprobe.evidence import Ntlm, Replies, Tls
+    from imcprobe.meaning import Advisory, Hint, Support
 
 _BUILD = re.compile(r"(?:([0-9]{1,3})\.([0-9]{1,3})\.)?([0-9]{1,5})(?:\.([0-9]{1,5}))?", re.ASCII)
 
@@ -31,21 +35,6 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A complete SMTP reply (RFC 5321, 4.2): its code and its lines' text without code and line end.
-
-    Bytes that are not UTF-8 are kept as lone surrogates (`surrogateescape`), so none is lost.
-    """
-
-    code: int
-    lines: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +200,6 @@ class Caveat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Support:
-    """The state of a product's support: `ended`, its last day (ISO date) where known, remarks."""
-
-    state: str
-    date: str | None
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Identification:
     """What a greeting says about the server behind it.
 
@@ -227,7 +207,9 @@ class Identification:
     canonical form (`5.5.2653.13` for `2653.013` after 5.5) when it is a build, else the text,
     at most 64 characters of it. `releases` is plural on purpose: 993.5 is two. `below` and
     `above` are the nearest rows of the same product. `host` is the name in the greeting; like a
-    `build` that was not readable it comes from the wire: sanitise it before showing it.
+    `build` that was not readable it comes from the wire: sanitise it before showing it. `hints` are what
+    else was seen is consistent with; `advisories` those whose fix is missing, and those of which a greeting
+    shows nothing.
     """
 
     family: Family
@@ -243,6 +225,8 @@ class Identification:
     cpe: tuple[str, ...] = ()
     support: Support | None = None
     superseded_by: str | None = None
+    hints: tuple[Hint, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
 
     @property
     def exchange(self) -> bool:
@@ -268,8 +252,10 @@ class Observation(NamedTuple):
 
     `greeting` holds every byte that came before imcprobe sent anything, also those behind the
     greeting. `ehlo` are the lines of the EHLO reply, without codes, or None when none was asked
-    for or came. `seen_at` is in seconds since the epoch (UTC). `source` is None for a probe of
-    our own, else what kind of store the observation comes from (`text`, `records`).
+    for or came; `tls`, `ntlm` and `replies` are what further questions brought, `ptr` the names that
+    reverse DNS has for the address: None for what was not asked. `seen_at` is in seconds since the epoch
+    (UTC). `source` is None for a probe of our own, else what kind of store the observation comes from
+    (`text`, `records`).
     """
 
     target: Target
@@ -277,13 +263,15 @@ class Observation(NamedTuple):
     status: Status
     greeting: bytes = b""
     ehlo: tuple[str, ...] | None = None
-    tls: None = None
-    ntlm: None = None
+    tls: Tls | None = None
+    ntlm: Ntlm | None = None
     times: Times = NO_TIMES
     attempts: int = 1
     error: str | None = None
     seen_at: float | None = None
     source: str | None = None
+    replies: Replies | None = None
+    ptr: tuple[str, ...] | None = None
 
     @property
     def answered(self) -> bool:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imcprobe.model import Build, Family, Identification, Observation, Reply, Status, Target
+from imcprobe.evidence import Reply
+from imcprobe.model import Build, Family, Identification, Observation, Status, Target
 
 part = st.integers(0, 99_999)
 small = st.integers(0, 999)

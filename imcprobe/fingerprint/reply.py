@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from imcprobe.errors import ReplyError
-from imcprobe.model import Reply
+from imcprobe.evidence import Reply
 
 # No server needs more to say who it is; more is an attack on whoever reads it.
 MAX_REPLY_BYTES = 64 * 1024

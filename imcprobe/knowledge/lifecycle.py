@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imcprobe.model import Support
+from imcprobe.meaning import Support
 
 # What `--ehlo` may find behind the SMTP service of Windows.
 EXCHANGE_ON_WINDOWS_NAME = "Exchange 2000 or 2003"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     _Remembered = tuple[Identification | None, tuple[object, ...], str]
 
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
-_WHOLE = frozenset({Status.SUCCESS, Status.APPLICATION_ERROR})
+_WHOLE = frozenset((Status.SUCCESS, Status.APPLICATION_ERROR))
 # JSON of greetings, by the identity of what they were identified as: a scan meets few different ones,
 # and `identify` remembers them too. What is longer than such a text is not worth its room in memory.
 _MAX_REMEMBERED = 1024
@@ -176,20 +176,8 @@ def result_lines(results: Iterable[Result]) -> list[str]:
     lines: list[str] = []
     known_of, moment_of, json_of, shown = _remembered.get, _moment, _json_text, safe
     for seen, found in results:
-        (
-            (host, port),
-            address,
-            status,
-            said,
-            ehlo,
-            _,
-            _,
-            (connect, greeting),
-            attempts,
-            error,
-            seen_at,
-            source,
-        ) = seen
+        (host, port), address, status, said, ehlo, _, _, (connect, greeting), *rest = seen
+        attempts, error, seen_at, source, *_ = rest
         known = known_of(id(found))
         if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
             known = _remember(seen, found)
@@ -273,7 +261,7 @@ def _remember(seen: Observation, found: Identification | None) -> _Remembered:
         f'"identification":{"null" if found is None else line_of(identification_record(found))},'
         f'"ehlo":{ehlo},"tls":null,"ntlm":null,'
     )
-    known = (found, (seen.greeting, seen.status, seen.ehlo, seen.source), text)
+    known = found, (seen.greeting, seen.status, seen.ehlo, seen.source), text
     if len(text) <= _LONGEST_REMEMBERED:
         if len(_remembered) >= _MAX_REMEMBERED:
             _remembered.clear()

@@ -162,7 +162,22 @@ class FastLane:
             if code == ECONNREFUSED:
                 del fresh[fd]
                 fields: tuple[object, ...]
-                fields = target, target[0], _REFUSED, b"", None, None, None, NO_TIMES, 1, _REFUSAL, at, None
+                fields = (
+                    target,
+                    target[0],
+                    _REFUSED,
+                    b"",
+                    None,
+                    None,
+                    None,
+                    NO_TIMES,
+                    1,
+                    _REFUSAL,
+                    at,
+                    None,
+                    None,
+                    None,
+                )
                 seen.append(make(Observation, fields))
                 hang_up(fd, sock)
                 continue
@@ -185,7 +200,7 @@ class FastLane:
                 limit.learn(connect_seconds(sock) or now - started)
             took = make(Times, (None, (now - started) * 1000))
             # What a named tuple's own constructor does, without its frame; a test holds the order.
-            fields = target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None
+            fields = target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None, None, None
             seen.append(make(Observation, fields))
             leave(fd, sock)
         return others

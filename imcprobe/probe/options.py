@@ -32,6 +32,10 @@ class ProbeOptions:
     `rate` bounds new connections per second, `per_net` connections at once to one /24 or /64.
     `retries` is how often a target is tried again after a time-out or a reset, inside its deadline.
     `adaptive` lowers the connect limit to what is learnt from connections, but not below 1.2 s.
+    `tls` sends EHLO, and STARTTLS where it is offered; with `implicit_tls`, and on port 465, TLS comes first
+    of all. `ntlm` begins an authentication, which servers log, for the challenge of NTLM; `help_command`
+    sends HELP. `ptr` asks reverse DNS about addresses that answered, `all_addresses` probes every address of
+    a name. `conversations` is how many are held at once, besides the `concurrency`.
     """
 
     concurrency: int = 1024
@@ -47,13 +51,20 @@ class ProbeOptions:
     per_net: int | None = None
     retries: int = 0
     adaptive: bool = False
+    tls: bool = False
+    implicit_tls: bool = False
+    ntlm: bool = False
+    help_command: bool = False
+    ptr: bool = False
+    all_addresses: bool = False
+    conversations: int = 256
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "greeting_timeout", "deadline"):
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise UsageError(f"{name} {value!r}: a number of seconds above 0 is needed.")
-        for name, least in (("concurrency", 1), ("per_net", 1), ("retries", 0)):
+        for name, least in (("concurrency", 1), ("per_net", 1), ("conversations", 1), ("retries", 0)):
             number = getattr(self, name)
             if number is not None and number < least:
                 raise UsageError(f"{name} {number!r}: at least {least} is needed.")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imcprobe.errors import ReplyError
+from imcprobe.evidence import Reply
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES, ReplyReader, is_single, parse_reply
-from imcprobe.model import Reply
 
 # Bytes that come near replies: where random ones would never get.
 nearly = st.lists(

@@ -12,7 +12,8 @@ from imcprobe.model import Build, Caveat, Family, Match
 from imcprobe.safetext import LONGEST_QUOTE, to_bytes
 
 if TYPE_CHECKING:
-    from imcprobe.model import Identification, Reply
+    from imcprobe.evidence import Reply
+    from imcprobe.model import Identification
 
 # A quote in which each character is four bytes that are shown as `\xNN`, and the words around it.
 MAX_MESSAGE = 16 * LONGEST_QUOTE + 200
