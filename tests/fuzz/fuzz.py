@@ -14,7 +14,7 @@ import tempfile
 from hashlib import sha256
 from pathlib import Path
 
-NAMES = ("reply", "greeting", "ehlo", "targets", "records", "unfinished")
+NAMES = ("reply", "greeting", "ehlo", "targets", "records", "unfinished", "ntlm", "certificate")
 _MISSING = "fuzz.py needs atheris: pip install -e '.[fuzz]'"
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s*(\d+)|^#(\d+)\s", re.MULTILINE)
 _FAILED, _CANNOT = 1, 2

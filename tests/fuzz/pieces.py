@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 from hypothesis import strategies as st
 
+import der
+from challenges import HEAD, REAL, built, pair
 from imcprobe.knowledge.greetings import PATTERNS
 from imcprobe.safetext import to_bytes
 from promises import BETWEEN, flood
-from seeds import SPECS, greetings, stored
+from seeds import SPECS, certificates, greetings, stored
 
 _ENDS = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"", b" \r\n", b"\n\t"]
 _CODES = [b"220", b"250", b"421", b"554", b"299", b"600", b"199", b"22", b"+22", b"2_2"]
@@ -133,6 +136,51 @@ def _damaged(draw: st.DrawFn, form: str = "jsonl") -> bytes:
     return data[:at] + put + data[at + draw(st.integers(0, 40)) :]
 
 
+@st.composite
+def _changed(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
+    """Bytes of a parser that counts them: some are others, and the end may be missing."""
+    data = bytearray(draw(whole))
+    for _ in range(draw(st.integers(0, 4))):
+        data[draw(st.integers(0, len(data) - 1))] = draw(
+            st.sampled_from([0, 1, 0x30, 0x7F, 0x80, 0xD8, 0xFF])
+        )
+    return bytes(data[: draw(st.none() | st.integers(0, len(data)))])
+
+
+_pairs = st.lists(st.builds(pair, st.integers(0, 8), st.binary(max_size=20)), max_size=8).map(b"".join)
+_flags = st.sampled_from([0x02800001, 0x02800002, 0x00000001, 0x400182B5, 0xFFFFFFFF])
+_challenge = st.one_of(
+    st.sampled_from(REAL),
+    st.builds(built, _pairs, _flags, st.binary(max_size=20)),
+    _mixed(st.just(HEAD), _pairs),
+)
+_distinguished = st.builds(
+    der.name,
+    st.sampled_from([b"EX1", b"", b"\0E\0X", b"\xff", b"a,b+c=\x1b\n", b"x" * 2000]),
+    st.sampled_from([der.PRINTABLE, der.UTF8, der.T61, der.BMP, der.UNIVERSAL, 2, 4]),
+)
+_date = st.sampled_from([b"000101000000Z", b"491231235959Z", b"00000101000000Z", b"99991231235959Z", b"9"])
+_alternative = st.lists(
+    st.tuples(
+        st.sampled_from([der.DNS, der.ADDRESS, der.MAILBOX, 0x86]),
+        st.sampled_from([b"EX1", b"ex1.example.com", b"\1\2\3\4", b"\1", b"", b"\xff", b"*", b"x" * 300]),
+    ),
+    max_size=4,
+).map(lambda names: der.alternative(*names))
+_certificate = st.one_of(
+    st.sampled_from(certificates()),
+    st.builds(
+        der.certificate,
+        _alternative,
+        version=st.integers(1, 4),
+        serial=st.sampled_from([1, 0, -1, 1 << 170]),
+        signature=st.sampled_from([der.MD2, der.MD5, der.SHA1, der.SHA256, "1.2.3.4"]),
+        issuer=_distinguished,
+        subject=_distinguished,
+        dates=st.tuples(_date, _date),
+        key=st.sampled_from([der.rsa(384), der.rsa(2048), der.dsa(1024), der.algorithm("1.2.3.4")]),
+    ),
+)
 _store = st.one_of(_damaged("jsonl"), _damaged("jsonl"), _damaged("json"))
 _pieces: dict[str, st.SearchStrategy[bytes]] = {
     "reply": _mixed(_lines, _joined(_CODES, _ENDS, [b" ", b"-"])),
@@ -141,6 +189,8 @@ _pieces: dict[str, st.SearchStrategy[bytes]] = {
     "targets": _encoded,
     "records": st.one_of(_store, _lines, _greeting),
     "unfinished": _store,
+    "ntlm": st.one_of(_challenge, _changed(_challenge), _challenge.map(base64.b64encode)),
+    "certificate": st.one_of(_certificate, _changed(_certificate)),
 }
 PIECES = {name: st.one_of(pieces, pieces, pieces, st.binary()) for name, pieces in _pieces.items()}
 """For each parser what it may have to read."""
@@ -150,6 +200,8 @@ _repeated = st.lists(_short, min_size=1, max_size=3).map(b"".join)
 _heads = {
     "targets": st.sampled_from([b"", b"10.0.0.1\n", b"\xef\xbb\xbf", b"!!", b"["]),
     "records": st.sampled_from([stored("jsonl", []), b'{"scan":', b"X-Mailer: ", b""]),
+    "ntlm": st.sampled_from([HEAD, *REAL, b"TlRM"]),
+    "certificate": st.sampled_from([certificates()[0], certificates()[0][:40], b"0\x84\0\1\0\0"]),
     "unfinished": st.sampled_from([stored("jsonl", []).splitlines(keepends=True)[0], b'{"type":"scan"']),
 }
 # Every word at once, so that no pattern is passed over, and what each of them looks at again and again.

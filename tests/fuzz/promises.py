@@ -6,15 +6,20 @@ nothing, and fails with an AssertionError, or with what the parser should not ha
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
+import der
+from challenges import HEAD
 from imcprobe.addresses import LOOPBACK_OF, text_of
 from imcprobe.errors import InputError, TargetError
+from imcprobe.fingerprint.certificate import MAX_DER, read
 from imcprobe.fingerprint.identify import conclude, identify
+from imcprobe.fingerprint.ntlm import MAX_MESSAGE, challenge_of
 from imcprobe.fingerprint.reply import (
     MAX_REPLY_BYTES,
     MAX_REPLY_LINES,
@@ -24,12 +29,20 @@ from imcprobe.fingerprint.reply import (
 )
 from imcprobe.model import Caveat, Confidence, Family, Observation, Status, Target
 from imcprobe.outputs.records import line_of, result_line, result_record
+from imcprobe.probe.trust import Trust
 from imcprobe.safetext import LONGEST_QUOTE, decode, restore, safe, to_bytes
 from imcprobe.sources.detect import read_stored
 from imcprobe.sources.records import MAX_ATTEMPTS, MAX_GREETING, observation
 from imcprobe.sources.unfinished import Unfinished
 from imcprobe.targets import Targets, TargetsBuilder, parse
-from sound import check_message, check_sound, check_whole, read_reply
+from sound import (
+    check_certificate,
+    check_challenge,
+    check_message,
+    check_sound,
+    check_whole,
+    read_reply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,3 +261,28 @@ def unfinished(data: bytes) -> None:
             kept = list(cut.observations())
             assert kept == seen[: len(kept)]
             assert cut.end <= max(end, scan.end)
+
+
+@_promise
+def ntlm(data: bytes) -> None:
+    found = challenge_of(data.decode("latin-1"))
+    if found is not None:
+        assert len(found) <= MAX_MESSAGE
+        check_challenge(found)
+    for message in (data, data[:MAX_MESSAGE], (HEAD + data)[:MAX_MESSAGE]):
+        check_challenge(message)
+        if 0 < len(message) <= MAX_MESSAGE:
+            assert challenge_of(base64.b64encode(message).decode()) == message
+
+
+_TRUST = Trust(lambda: [der.certificate()])
+
+
+@_promise
+def certificate(data: bytes) -> None:
+    for each in {data, data[:MAX_DER]}:
+        found = read(each)
+        assert found.der == each
+        check_certificate(found)
+        why = _TRUST.distrust(each, [data, each], "ex1.example.com", 1e9)
+        assert why is None or why.isprintable()

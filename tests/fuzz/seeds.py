@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import json
 from pathlib import Path
 
+import der
+from challenges import HEAD, REAL, built, pair
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.knowledge.greetings import PATTERNS
 from imcprobe.model import Observation, Status, Target, Times
@@ -68,6 +71,18 @@ def stored(form: str, said: list[bytes], source: str | None = None) -> bytes:
     return (text + writer.end(Tally(), 1.0, complete=True)).encode()
 
 
+def certificates() -> list[bytes]:
+    """Certificates of old servers."""
+    named = der.alternative((der.DNS, b"EX1"), (der.DNS, b"ex1.example.com"), (der.ADDRESS, b"\xc0\0\2\1"))
+    return [
+        der.certificate(),
+        der.certificate(named, signature=der.SHA256, key=der.rsa(2048)),
+        der.certificate(named, issuer=der.name(b"Example CA"), signature=der.MD5, key=der.rsa(512)),
+        der.certificate(version=1, serial=-1, subject=der.name(b"\0E\0X", der.BMP), key=der.dsa(1024)),
+        der.certificate(dates=(b"18000101000000Z", b"99991231235959Z"), signature="1.2.3.4"),
+    ]
+
+
 def seeds(name: str) -> list[bytes]:
     """Where the fuzzing of a parser begins. No floods: one takes the time of a hundred others."""
     said = greetings()
@@ -85,6 +100,10 @@ def seeds(name: str) -> list[bytes]:
         files = [stored(form, said[at : at + 2]) for form in ("jsonl", "json") for at in (0, 20, 40)]
         more = [stored("jsonl", said[:1], "text"), stored("jsonl", [])]
         return [*files, *more, *(said if name == "records" else ())]
+    if name == "ntlm":
+        return [*REAL, built(pair(2, b"D\0") * 3), *map(base64.b64encode, REAL), b"ntlm supported"]
+    if name == "certificate":
+        return certificates()
     if name == "ehlo":
         return [each.split(b"\n")[0] + b"\n" + answer for each in said]
     return [*said, answer, b"220-a\r\n220 b\r\nmore"]
@@ -103,6 +122,9 @@ def words(name: str) -> list[bytes]:
             b'"type":"result"',
         ],
     }
+    own["ntlm"] = [HEAD, base64.b64encode(HEAD), *(bytes([kind, 0]) for kind in range(8)), b"8\0\0\0"]
+    oids = (der.MD2, der.SHA1, "2.5.29.17", "2.5.4.3", "1.2.840.113549.1.1.1", "1.2.840.10040.4.1")
+    own["certificate"] = [*map(der.oid, oids), bytes([der.DNS, 1]), b"\x30\x82", b"\x18\x0f", b"\xa3\x1f"]
     own["unfinished"] = own["records"]
     patterns = [pattern.word.encode() for pattern in PATTERNS]
     more = [b"220 ", b"220-", b"554 ", b"5.5.2650.21", b"Version", b"Build", b"\r\n", *map(str.encode, _EHLO)]

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from challenges import HEAD
 from imcprobe.errors import ImcprobeError, ReplyError
+from imcprobe.fingerprint import certificate, ntlm
 from imcprobe.fingerprint.greeting import EXCHANGE, MAX_VERSION
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Build, Caveat, Family, Match
 from imcprobe.safetext import LONGEST_QUOTE, to_bytes
 
 if TYPE_CHECKING:
-    from imcprobe.evidence import Reply
+    from imcprobe.evidence import Certificate, Reply
+    from imcprobe.meaning import Hint
     from imcprobe.model import Identification
 
 # A quote in which each character is four bytes that are shown as `\xNN`, and the words around it.
 MAX_MESSAGE = 16 * LONGEST_QUOTE + 200
 MAX_HOST = 255
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 # A digit of any script beside it makes another number, and at the very end one may be missing.
 NUMBER = re.compile(r"(?<!\d)(?=([0-9]+)(?!\d)(?:\.([0-9]+)(?!\d))?[\s\S])")
 
@@ -82,3 +86,46 @@ def check_sound(found: Identification | None, data: bytes) -> None:
         assert found.below.build.number < build.number
     if found.above is not None:
         assert build.number < found.above.build.number
+
+
+def check_challenge(message: bytes) -> None:
+    """A challenge is one by its first bytes, and what is read of it is bounded and can be written."""
+    found = ntlm.decode(message)
+    assert (found is None) == (len(message) > ntlm.MAX_MESSAGE or not message.startswith(HEAD))
+    if found is None:
+        return
+    assert found.challenge == message
+    names = [found.target, found.netbios_domain, found.netbios_computer]
+    for name in (*names, found.dns_domain, found.dns_computer, found.dns_forest):
+        _check_text(name, ntlm.MAX_NAME)
+    _check_hints(ntlm.hints(found))
+
+
+def check_certificate(found: Certificate) -> None:
+    """What was read is bounded and can be written; what was not has its reason."""
+    assert len(found.names) <= certificate.MAX_NAMES
+    said = (found.subject, found.issuer, found.not_before, found.not_after, found.key, found.signature)
+    for text in said:
+        _check_text(text, certificate.MAX_TEXT, empty=True)
+    for name in found.names:
+        _check_text(name, certificate.MAX_TEXT, empty=True)
+    for moment in (found.not_before, found.not_after):
+        assert moment is None or MOMENT.fullmatch(moment)
+    assert found.error is not None or None not in (*said, found.self_signed)
+    assert (found.error or "").isprintable()
+    _check_hints(certificate.hints(found))
+
+
+def _check_text(text: str | None, most: int, *, empty: bool = False) -> None:
+    if text is not None:
+        assert (text or empty)
+        assert len(text) <= most
+        assert to_bytes(text).decode("utf-8", "surrogateescape") == text
+
+
+def _check_hints(hints: tuple[Hint, ...]) -> None:
+    assert len(hints) <= 1
+    for hint in hints:
+        assert hint.reading.isprintable()
+        assert hint.evidence
+        assert hint.source
