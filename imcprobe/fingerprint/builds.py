@@ -53,6 +53,8 @@ _MATCH_OF = {
     Kind.DOC_EXAMPLE: Match.BETWEEN,
     Kind.COMPONENT: Match.OTHER_COMPONENT,
 }
+# Matches that leave open which build it is.
+OPEN_MATCHES = frozenset({Match.NONE, Match.CONFLICT, Match.OTHER_COMPONENT})
 # Kinds that a build without revision may stand for.
 _FIRM = frozenset({Kind.RELEASE, Kind.HOTFIX, Kind.THRESHOLD, Kind.OBSERVED})
 
@@ -91,8 +93,17 @@ def find(query: str) -> tuple[Release, ...]:
     A number finds rows of other components too. Nothing found is an empty tuple.
     """
     words = query.casefold().replace("service pack ", "sp").split()
-    rows = BUILDS if not any(_is_build(word) for word in words) else (*BUILDS, *COMPONENTS)
+    rows = BUILDS if not any(asked_build(word) for word in words) else (*BUILDS, *COMPONENTS)
     return tuple(row for row in rows if all(_fits(row, word) for word in words))
+
+
+def asked_build(query: str) -> Build | None:
+    """The build that a person asks for: `2650.21`, `5.5.2650.21`, `2650`; None for a product (`5.5`)."""
+    try:
+        build = Build.parse(query)
+    except ValueError:
+        return None
+    return build if build.major is not None or product_of(build) is not None else None
 
 
 def product_of(build: Build) -> str | None:
@@ -216,16 +227,8 @@ def _fits(row: Release, word: str) -> bool:
     level = (row.service_pack or ("" if row.kind is Kind.PRERELEASE else "rtm")).casefold()
     if word in (row.version, product, level, row.version + level, product + level):
         return True
-    return _is_build(word) and _has_build(row, Build.parse(word))
-
-
-def _is_build(word: str) -> bool:
-    try:
-        build = Build.parse(word)
-    except ValueError:
-        return False
-    # 5.5 is a product, 2650.21 a build.
-    return build.major is not None or product_of(build) is not None
+    asked = asked_build(word)
+    return asked is not None and _has_build(row, asked)
 
 
 def _has_build(row: Release, asked: Build) -> bool:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import UsageError
-from imcprobe.fingerprint.builds import BUILDS
+from imcprobe.fingerprint.builds import BUILDS, OPEN_MATCHES
 from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.knowledge.fixes import DISPUTED
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, PRODUCT_OF
 from imcprobe.knowledge.releases import RELEASES
-from imcprobe.model import Build, Identification, Kind, Match, Result
+from imcprobe.meaning import State
+from imcprobe.model import Build, Identification, Kind, Result
 from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     Condition = Callable[[Result], bool]
 
-# Matches that leave open which build it is.
-_OPEN = frozenset({Match.NONE, Match.CONFLICT, Match.OTHER_COMPONENT})
 _RELEASE = re.compile(r"(>=)?(4\.0a?|5\.0|5\.5)(rtm|sp[1-9])?", re.ASCII)
 _NONE = "none"
 _ABOVE_ALL = (1 << 32, 0)
@@ -40,9 +39,14 @@ def _is_unsupported(result: Result) -> bool:
     return found is not None and found.support is not None and found.support.state == "ended"
 
 
+def _is_vulnerable(result: Result) -> bool:
+    found = result.identification
+    return found is not None and any(each.state is State.NOT_FIXED for each in found.advisories)
+
+
 def _is_unknown(result: Result) -> bool:
     found = result.identification
-    return found is not None and found.family in EXCHANGE and found.match in _OPEN
+    return found is not None and found.family in EXCHANGE and found.match in OPEN_MATCHES
 
 
 def _is_unreached(result: Result) -> bool:
@@ -53,11 +57,13 @@ FAIL_ON: dict[str, Condition] = {
     "exchange": _is_exchange,
     "outdated": _is_outdated,
     "unsupported": _is_unsupported,
+    "vulnerable": _is_vulnerable,
     "unknown": _is_unknown,
     "unreached": _is_unreached,
 }
-"""The words of `--fail-on`: any Exchange; a later service pack exists; support has ended; an Internet
-Mail Connector or Service whose build says nothing certain; no answer."""
+"""The words of `--fail-on`: any Exchange; a later service pack exists; support has ended; the build
+shows that the fix of an advisory is missing (what a build cannot show counts for nothing); an Internet Mail
+Connector or Service whose build says nothing certain; no answer."""
 
 
 def parse_fail_on(text: str) -> dict[str, Condition]:
@@ -87,7 +93,7 @@ class Expectation:
         if self.first is None:
             return not _is_exchange(result)
         found = result.identification
-        if found is None or found.family not in EXCHANGE or found.match in _OPEN:
+        if found is None or found.family not in EXCHANGE or found.match in OPEN_MATCHES:
             return False
         numbers = _numbers(found)
         inside = bool(numbers) and all(self.first <= number < self.end for number in numbers)

@@ -13,7 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
-from imcprobe.fingerprint.builds import Finding, lookup, next_service_pack, windows_release
+from imcprobe.fingerprint.advisories import with_advisories
+from imcprobe.fingerprint.answer import answer, in_order, with_prefix
+from imcprobe.fingerprint.builds import Finding, lookup, windows_release
 from imcprobe.fingerprint.ehlo import with_ehlo
 from imcprobe.fingerprint.greeting import (
     EXCHANGE,
@@ -27,7 +29,7 @@ from imcprobe.fingerprint.greeting import (
     unfold,
 )
 from imcprobe.fingerprint.reply import FIRST_REFUSAL, GREETING, MAX_REPLY_BYTES, MAX_REPLY_LINES, parse_reply
-from imcprobe.knowledge.lifecycle import BUILD_RANGES, CPE, SUPPORT
+from imcprobe.knowledge.lifecycle import BUILD_RANGES
 from imcprobe.model import (
     Build,
     Caveat,
@@ -54,13 +56,6 @@ _CODED_LINE = re.compile(r"([2-5][0-9][0-9])([ -]|(?=\s|$))(.*)", re.ASCII | re.
 _SMTP_WORD = re.compile(r"\be?smtp\b", re.ASCII | re.IGNORECASE)
 # How other protocols begin to speak; a code has three digits.
 _OTHER_PROTOCOL = re.compile(r"HTTP/|SSH-|\+OK\b|-ERR\b|\* (?:OK|BYE|PREAUTH)\b|[0-9]{4}", re.ASCII)
-_FIRM = frozenset({Match.EXACT, Match.AMBIGUOUS, Match.DOCUMENTED})
-# What places a build behind one service pack.
-_LEVELLED = frozenset({Match.EXACT, Match.DOCUMENTED, Match.BETWEEN})
-_DOUBTFUL = frozenset(
-    {Caveat.UNDOCUMENTED_FORM, Caveat.UNUSUAL_WORDING, Caveat.PREFIX_DISAGREES, Caveat.TRUNCATED}
-)
-_UNSURE = frozenset({Caveat.NO_REVISION, Caveat.FROM_HEADER})
 
 
 def identify(greeting: bytes | str) -> Identification | None:
@@ -112,11 +107,11 @@ def _of_part(data: bytes) -> Identification | None:
     found = _judge(whole)
     if found is None:
         return None
-    return replace(_doubted(found, Caveat.TRUNCATED), confidence=Confidence.LOW)
+    return with_advisories(replace(_doubted(found, Caveat.TRUNCATED), confidence=Confidence.LOW))
 
 
 def _doubted(found: Identification, caveat: Caveat) -> Identification:
-    return replace(found, caveats=_in_order({*found.caveats, caveat}))
+    return replace(found, caveats=in_order({*found.caveats, caveat}))
 
 
 def _judge(data: bytes) -> Identification | None:
@@ -166,7 +161,7 @@ def _named(text: str, *, coded: bool) -> Identification | None:
     cut = found.version is not None and found.at_end
     # "Version: 14.1.218.15": whatever says this, it is no Windows that is known.
     strange = found.pattern.family is Family.WINDOWS_SMTP and windows_release(found.version or "") is None
-    return Identification(
+    named = Identification(
         found.pattern.family,
         found.pattern.product,
         build=found.version,
@@ -174,6 +169,7 @@ def _named(text: str, *, coded: bool) -> Identification | None:
         caveats=(Caveat.TRUNCATED,) if cut else (),
         host=found.host,
     )
+    return with_advisories(named)
 
 
 def _refused(text: str) -> Identification:
@@ -192,22 +188,9 @@ def _exchange(found: Found, family: Family) -> Identification:
     number = read_number(found.rest, opened=found.opened, ended=found.ended)
     build = None if number is None else number.build
     finding = _finding(number, build, header=found.pattern.header)
-    caveats = _in_order({*finding.caveats, *_wording(found, number, build, finding)})
-    product = finding.product
-    return Identification(
-        family,
-        "Exchange Server" if product is None else f"Exchange Server {product}",
-        build=_shown(number, build, finding),
-        match=finding.match,
-        releases=finding.releases,
-        below=finding.below,
-        above=finding.above,
-        confidence=_confidence(finding.match, caveats),
-        caveats=caveats,
-        host=found.host,
-        cpe=_cpe(finding),
-        support=None if product is None else SUPPORT[product],
-        superseded_by=_superseded_by(finding, build),
+    caveats = {*finding.caveats, *_wording(found, number, build, finding)}
+    return answer(
+        family, finding, build, shown=_shown(number, build, finding), caveats=caveats, host=found.host
     )
 
 
@@ -222,10 +205,7 @@ def _finding(number: Number | None, build: Build | None, *, header: bool) -> Fin
 def _shown(number: Number | None, build: Build | None, finding: Finding) -> str | None:
     if build is None:  # "5.5" alone is a product
         return None if number is None or number.text == stated_product(number.text) else number.text
-    if build.prefix is None and finding.product is not None:
-        major, minor = map(int, finding.product.split("."))
-        build = replace(build, major=major, minor=minor)
-    return str(build)
+    return str(with_prefix(build, finding))
 
 
 def _wording(found: Found, number: Number | None, build: Build | None, finding: Finding) -> set[Caveat]:
@@ -244,30 +224,3 @@ def _is_documented(pattern: Pattern, number: Number | None, build: Build | None)
     return number.is_plain(header=pattern.header) and (
         build.prefix in pattern.documented or build.prefix not in (None, *BUILD_RANGES)
     )
-
-
-def _confidence(match: Match, caveats: tuple[Caveat, ...]) -> Confidence:
-    if match is Match.CONFLICT or _DOUBTFUL.intersection(caveats):
-        return Confidence.LOW
-    return Confidence.HIGH if match in _FIRM and not _UNSURE.intersection(caveats) else Confidence.MEDIUM
-
-
-def _in_order(caveats: set[Caveat]) -> tuple[Caveat, ...]:
-    return tuple(caveat for caveat in Caveat if caveat in caveats)
-
-
-def _superseded_by(finding: Finding, build: Build | None) -> str | None:
-    if build is None or finding.product is None:
-        return None
-    return next_service_pack(build, finding.product, finding.releases)
-
-
-def _cpe(finding: Finding) -> tuple[str, ...]:
-    if finding.product is None:
-        return ()
-    update = "*"
-    # A row that is placed only is an example in a document: which level it has is not certain.
-    if finding.match in _LEVELLED and not (finding.match is Match.BETWEEN and finding.releases):
-        level = finding.releases[0] if finding.releases else finding.below
-        update = ((level and level.service_pack) or "-").lower()
-    return (CPE.format(version=finding.product, update=update),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from imcprobe.meaning import State
 from imcprobe.outputs.records import reply_code, rounded, shown_greeting, timestamp
 from imcprobe.outputs.wording import in_full, in_short
 from imcprobe.safetext import safe
@@ -42,6 +43,10 @@ def _service_packs(found: Identification) -> str:
     return "|".join(dict.fromkeys(row.service_pack or "RTM" for row in found.releases))
 
 
+def _missing_fixes(found: Identification) -> str:
+    return " ".join(each.id for each in found.advisories if each.state is State.NOT_FIXED)
+
+
 def _timestamp(result: Result) -> str | None:
     moment = result.observation.seen_at
     return None if moment is None else timestamp(moment)
@@ -71,6 +76,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("greeting_ms", "time to the end of the greeting", lambda result: rounded(result.observation.times.greeting_ms)),
     Column("error", "what went wrong", lambda result: None if result.observation.error is None else safe(result.observation.error)),
     Column("timestamp", "when it was seen (UTC)", _timestamp),
+    Column("advisories", "advisories whose fix is missing in the build", _found(_missing_fixes)),
 )
 # fmt: on
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.greeting import EXCHANGE
+from imcprobe.meaning import State
 from imcprobe.model import Match
 from imcprobe.outputs.records import shown_greeting
 from imcprobe.outputs.wording import build_line, caveats, headline, support_line
 from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
-    from imcprobe.model import Result, Times
+    from imcprobe.model import Identification, Result, Times
 
 
 # Several lines of a terminal; a usual greeting has one and a half.
@@ -51,7 +52,7 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
     rows = [("Build", build_line(found)) if found else ("", "")]
     rows.append(("Greeting", _greeting(seen.greeting)))
     if found is not None:
-        rows.append(("Support", support_line(found)))
+        rows += [("Support", support_line(found)), *_advisories(found)]
         rows += [("Caveat", doubt) for doubt in caveats(found)]
         if found.match is not Match.OTHER_COMPONENT:  # there it is part of the answer
             rows += [("Note", release.note) for release in found.releases if release.note]
@@ -61,6 +62,20 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
         rows.append(("Error", safe(seen.error)))
     rows.append(("Time", _times(seen.times)))
     return rows
+
+
+def _advisories(found: Identification) -> list[tuple[str, str]]:
+    """By their ids alone; `imcprobe builds BUILD` has what they are about."""
+    missing = [
+        each.id if each.fixed_in is None else f"{each.id} ({each.fixed_in})"
+        for each in found.advisories
+        if each.state is State.NOT_FIXED
+    ]
+    unseen = [each.id for each in found.advisories if each.state is State.NOT_SHOWN]
+    return [
+        ("Advisories", f"not fixed in this build: {', '.join(missing)}" if missing else ""),
+        ("Not shown", f"whether these are fixed, no greeting tells: {', '.join(unseen)}" if unseen else ""),
+    ]
 
 
 def _greeting(greeting: bytes) -> str:

@@ -388,6 +388,8 @@ def test_an_exit_code_comes_with_its_reason(
         (["5.5.2650.21"], ["--fail-on", "outdated"], 1),
         (["5.5.2653.13"], ["--fail-on", "outdated"], 0),
         (["5.5.2653.13"], ["--fail-on", "outdated,unsupported"], 1),
+        (["5.5.2653.13"], ["--fail-on", "vulnerable"], 1),
+        (["5.5.2656.59", "postfix"], ["--fail-on", "vulnerable"], 0),
         (["5.5.2650.24"], ["--fail-on", "unknown"], 1),
         (["5.5.2650.21", "refused"], ["--fail-on", "unreached"], 1),
         (["refused"], ["--fail-on", "unreached"], 1),

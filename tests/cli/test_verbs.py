@@ -91,6 +91,9 @@ def test_the_version(cli: Cli) -> None:
         (["check"], "check which host?"),
         (["check", "10.0.0.0/24"], "256 hosts are too many to check one by one. imcprobe scan takes networks."),
         (["builds", "9.9"], '"9.9": no such product, service pack or build.'),
+        (["builds", "6.5.7638.1"], '"6.5.7638.1": no build of Exchange Server 4.0, 5.0 or 5.5.'),
+        (["builds", "5.0.2195.5329"], '"5.0.2195.5329": the SMTP service of Windows 2000 SP3, no build of Exchange.'),
+        (["builds", "1500.1"], '"1500.1": no such product, service pack or build.'),
         (["builds", "-f", "csv"], '--format "csv": unknown. Known: table, line, json.'),
         (["mock", "--build", "x"], "build 'x': no build number."),
         (["mock", "--build", ""], "build '': no build number."),
@@ -273,6 +276,21 @@ def test_builds_shows_the_table_and_parts_of_it(cli: Cli) -> None:
     table = cli("builds", "5.5", "Service", "Pack", "3", "-f", "table").out.splitlines()
     assert table[0].split() == ["BUILD", "RELEASE", "KIND", "SOURCE", "NOTE"]
     assert table[1].split()[0] == "5.5.2650.21"
+
+
+def test_builds_explains_one_build_in_full(cli: Cli) -> None:
+    shown = cli("builds", "2650.21", "-f", "table").out
+    assert shown.startswith("Exchange Server 5.5 Service Pack 3\n  Build       5.5.2650.21   exact")
+    assert "  Not fixed   MS02-037, CVE-2002-0698: " in shown
+    record = json.loads(cli("builds", "5.5.2650.21", "-f", "json").out)
+    assert (record["build"], record["match"], record["superseded_by"]) == ("5.5.2650.21", "exact", "SP4")
+    assert [row["id"] for row in record["fixed"]] == ["MS99-027"]
+
+
+def test_builds_explains_a_build_that_no_row_has(cli: Cli) -> None:
+    assert "  Above       5.5.2655.51   " in cli("builds", "5.5.2655.21", "-f", "table").out
+    assert cli("builds", "2655.21").out.split("\t")[2] == "between"
+    assert json.loads(cli("builds", "2655.21", "-f", "json").out)["releases"] == []
 
 
 def test_the_schema_is_printed(cli: Cli) -> None:

@@ -11,6 +11,10 @@ IMS = "220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service
 IMC = "220 mx.example.com Microsoft Exchange Internet Mail Connector {} ready\r\n"
 POSTFIX = "220 mx.example.com ESMTP Postfix\r\n"
 WINDOWS = "220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675 ready\r\n"
+W2000_SP3, W2000_SP4 = (WINDOWS.replace("6.0.3790.4675", f"5.0.2195.{revision}") for revision in (5329, 6713))
+FIXED = ["5.5.2656.59", "5.5.2700.1", W2000_SP4]
+# Whether anything is fixed, these do not show: whatever touches the product is no condition.
+UNCERTAIN = ["5.0.1458.49", "5.0.2650.21", "5.5.2650.24", "5.5.2656", "5.5.x", WINDOWS]
 LATER = "220 mx.example.com Microsoft ESMTP MAIL Service ready at now\r\n"
 
 
@@ -26,6 +30,7 @@ def result(said: str, status: Status = Status.SUCCESS) -> Result:
         ("exchange", ["5.5.2653.13", LATER, "4.0.837.3"], [POSTFIX, WINDOWS, ""]),
         ("outdated", ["5.5.2650.21", "5.5.2650", "4.0.993.5"], ["5.5.2656.59", "5.0.1460.8", POSTFIX]),
         ("unsupported", ["5.5.2653.13", "4.0.837.3"], [LATER, POSTFIX, ""]),
+        ("vulnerable", ["5.5.2650.21", "5.5.2653.13", W2000_SP3], [*FIXED, *UNCERTAIN, POSTFIX, ""]),
         ("unknown", ["5.5.x", "5.5.2650.24", "5.0.2653.13"], ["5.5.2653.13", "5.5.2700.0", POSTFIX, ""]),
         ("unreached", [""], [POSTFIX, "5.5.2653.13"]),
     ],
@@ -41,10 +46,11 @@ def test_several_words_are_several_conditions() -> None:
     assert parse_fail_on("exchange, unreached") == {word: FAIL_ON[word] for word in words}
 
 
-@pytest.mark.parametrize("text", ["", "vulnerable", "exchange,", "\x1b[2J"])
+@pytest.mark.parametrize("text", ["", "vulnerabel", "exchange,", "\x1b[2J"])
 def test_an_unknown_word_is_refused_with_those_that_are_known(text: str) -> None:
     with pytest.raises(
-        UsageError, match=r"--fail-on .* Known: exchange, outdated, unsupported, unknown, unreached\."
+        UsageError,
+        match=r"--fail-on .* Known: exchange, outdated, unsupported, vulnerable, unknown, unreached\.",
     ):
         parse_fail_on(text)
 

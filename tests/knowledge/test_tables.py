@@ -7,13 +7,14 @@ import pytest
 
 from imcprobe.fingerprint.builds import ARTICLE_BUILDS, BUILDS, FURTHER_BUILDS, TABLE_NAME
 from imcprobe.fingerprint.greeting import normalise, recognise
+from imcprobe.knowledge.advisories import ADVISORIES, ON_WINDOWS
 from imcprobe.knowledge.components import COMPONENTS
 from imcprobe.knowledge.fixes import FIXES
 from imcprobe.knowledge.greetings import PATTERNS, Pattern
 from imcprobe.knowledge.lifecycle import BUILD_RANGES, EXCHANGE_ON_WINDOWS_NAME, PRODUCT_OF, SUPPORT
 from imcprobe.knowledge.releases import ARTICLE, RELEASES
 from imcprobe.knowledge.windows import WINDOWS
-from imcprobe.model import Kind
+from imcprobe.model import Build, Kind
 
 ARTICLE_TEXT = Path(__file__).parents[2] / "fixtures" / "kb" / "Q257618-table.txt"
 ARTICLE_ROW = re.compile(r"\| Exchange Server version ([^|]*?) *\| Build ([0-9.]+) *\|")
@@ -100,3 +101,34 @@ def test_each_example_of_a_pattern_is_recognised_by_that_pattern(pattern: Patter
 def test_pattern_names_are_unique_and_their_words_are_small_letters() -> None:
     assert len({pattern.name for pattern in PATTERNS}) == len(PATTERNS)
     assert all(pattern.word == pattern.word.casefold() and pattern.examples for pattern in PATTERNS)
+
+
+def test_advisories_are_named_once_by_a_bulletin_an_article_or_a_cve_and_have_a_source() -> None:
+    assert len({row.id for row in ADVISORIES}) == len(ADVISORIES)
+    for row in ADVISORIES:
+        assert re.fullmatch(r"MS\d\d-\d\d\d|Q\d{6}|CVE-\d{4}-\d{4}", row.id)
+        assert row.cve is None or re.fullmatch(r"CVE-\d{4}-\d{4}", row.cve)
+        assert row.cve == row.id or not row.id.startswith("CVE")
+        assert row.source
+        assert row.title
+
+
+def test_a_build_that_shows_an_advisory_is_one_of_what_it_touches() -> None:
+    shown = [row for row in ADVISORIES if row.fixed_in is not None]
+    assert [row for row in ADVISORIES if row.missing_below and not row.fixed_in] == []
+    for row in shown:
+        assert row.fixed_in is not None
+        assert len(row.touches) == 1  # a number of one product says nothing of another
+        assert row.touches in ((row.fixed_in.prefix,), ("Windows 2000",))
+        assert row.missing_below is None or row.missing_below <= row.fixed_in
+
+
+def test_a_build_with_a_fix_is_one_that_the_table_has() -> None:
+    documented = {row.build for row in BUILDS} | {Build(*row.version) for row in WINDOWS}
+    assert {row.fixed_in for row in ADVISORIES if row.fixed_in} <= documented
+
+
+def test_an_advisory_touches_what_a_greeting_can_name() -> None:
+    windows = {row.name for row in WINDOWS} | {pattern.product or "" for pattern in PATTERNS}
+    for name in {name for row in ADVISORIES for name in row.touches}:
+        assert name in {*BUILD_RANGES, *ON_WINDOWS} or any(each.startswith(name) for each in windows)

@@ -54,7 +54,9 @@ VALIDATOR = Draft202012Validator(json_schema())
 IN_LINE = [column.name for column in COLUMNS if column.line]
 SEEN = {"target", "ip", "error", "greeting"}
 IN_SHEET = [column.name for column in COLUMNS]
-EVIDENCE = re.compile(r"  (?=.{11} .)(?:Build|Greeting|Support|Caveat|Note|EHLO|Error|Time) +.*")
+EVIDENCE = re.compile(
+    r"  (?=.{11} .)(?:Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|Error|Time) +.*"
+)
 # What a spreadsheet begins a formula with (OWASP, CSV Injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 

@@ -88,6 +88,7 @@ ROW = {
     "greeting_ms": "1234.6",
     "error": "EHLO refused with 500",
     "timestamp": "2026-11-18T11:06:40.123Z",
+    "advisories": "",
 }
 
 
@@ -97,7 +98,12 @@ def test_a_sheet_has_every_column_in_its_place() -> None:
 
 
 def test_what_is_not_known_is_an_empty_cell() -> None:
-    assert csv_line(RESET) == f"10.1.4.17,10.1.4.17,25,connection-reset,{',' * 16}ECONNRESET,\n"
+    assert csv_line(RESET) == f"10.1.4.17,10.1.4.17,25,connection-reset,{',' * 16}ECONNRESET,,\n"
+
+
+def test_a_sheet_names_the_advisories_whose_fix_is_missing() -> None:
+    assert csv_line(result(IMS.format("5.5.2650.21"))).endswith(",Q264330 MS02-037\n")
+    assert csv_line(result(IMS.format("5.5.2656.59"))).endswith(",\n")
 
 
 def test_several_caveats_stand_in_one_cell() -> None:
@@ -115,6 +121,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.993.5   ambiguous: Internet Mail Connector of 4.0 SP2 (Q257618) or 4.0a (Q257618)
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.993.5 ready
   Support     ended (date not found); newer service pack: SP3
+  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Error       EHLO refused with 500
   Time        connect 1 ms, greeting 1235 ms""",
@@ -127,8 +134,10 @@ mx.example.com (10.1.4.17) port 2525
   Build       5.5.2650.21   exact: Internet Mail Service of 5.5 SP3 (Q257618)
   Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready
   Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
+  Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)
+  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003
   EHLO        XEXCH50, SIZE 0
-  Time        connect under 1 ms, greeting 13 ms""",
+  Time        connect under 1 ms, greeting 13 ms""",  # noqa: E501 - as it is shown
         ),
         (
             result(IMC.format("4.0.994.63"), ehlo=("mx",), times=(None, 1.0)),
@@ -138,6 +147,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.994.63   exact: Internet Mail Connector of 4.0a SP3 (Q257618)
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.994.63 ready
   Support     ended (date not found); newer service pack: SP4
+  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Caveat      articles other than Q257618 call this 4.0, not 4.0a
   EHLO        no keywords
@@ -150,7 +160,8 @@ mx.example.com (10.1.4.17) port 2525
   Exchange Server 5.5, build 5.5.2650.14 is that of its directory in Exchange Server 5.5 Service Pack 3
   Build       5.5.2650.14   other-component: another component of 5.5 SP3 (Q243604)
   Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.14) ready
-  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4""",
+  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
+  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS99-027, Q264330, MS00-082, MS02-011, MS02-037, MS03-046, MS06-003""",  # noqa: E501 - as it is shown
         ),
         (
             result(IMC.format("4.0.995.10")),
@@ -160,6 +171,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.995.10   between
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.995.10 ready
   Support     ended (date not found); newer service pack: SP4
+  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Caveat      articles other than Q257618 call this 4.0, not 4.0a""",
         ),
@@ -171,6 +183,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       6.0.3790.3959
   Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
   Support     ended (2014-04-08; 2000 on 11 Jan 2011)
+  Not shown   whether these are fixed, no greeting tells: MS04-035
   EHLO        XEXCH50""",
         ),
         (RESET, "10.1.4.17 port 25\n  No answer: connection reset"),

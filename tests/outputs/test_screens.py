@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imcprobe.outputs.formats import Format
 
 HEAD = Head(version="0.1.0", started=0.0, targets=1)
-EVIDENCE = re.compile(r"  (?:Build|Greeting|Support|Caveat|Note|EHLO|Error|Time) +\S.*")
+EVIDENCE = re.compile(r"  (?:Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|Error|Time) +\S.*")
 
 
 def seen(text: str, status: Status = Status.SUCCESS, error: str | None = None) -> Result:
@@ -131,7 +131,19 @@ def test_the_screen_of_a_host_has_the_answer_first() -> None:
         "  Build       5.5.2650.21   exact: Internet Mail Service of 5.5 SP3 (Q257618)",
         "  Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready",
         "  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4",
+        "  Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)",
+        "  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003",
     ]
+
+
+def test_advisories_are_told_where_there_are_any() -> None:
+    assert "Advisories" not in check_screen(ims("5.5.2656.59"))
+    assert "Not shown" in check_screen(ims("5.5.2656.59"))
+    told = [check_screen(seen(text)) for text in ("220 mx ESMTP Postfix\r\n", WINDOWS.format("10.0.14393.1"))]
+    assert [screen for screen in told if "Advisories" in screen or "Not shown" in screen] == []
+    assert "  Advisories  not fixed in this build: CVE-2003-1106 (5.0.2195.6713)\n" in check_screen(
+        seen(WINDOWS.format("5.0.2195.5329"))
+    )
 
 
 def test_the_screen_has_doubts_and_notes_and_what_ehlo_said() -> None:
