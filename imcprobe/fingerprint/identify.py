@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.builds import Finding, lookup, next_service_pack, windows_release
-from imcprobe.fingerprint.ehlo import with_ehlo
+from imcprobe.fingerprint.further import with_evidence
 from imcprobe.fingerprint.greeting import (
     EXCHANGE,
     Found,
@@ -85,7 +85,9 @@ def conclude(seen: Observation) -> Result:
         return Result(seen, identify(data))
     if seen.status in _WHOLE:
         found = _remembered_reply(data) if len(data) <= _LONGEST_REMEMBERED else _of_reply(data)
-        return Result(seen, with_ehlo(found, seen.ehlo) if found is not None and seen.ehlo else found)
+        if found is not None and (seen.ehlo or seen.replies or seen.tls or seen.ntlm):
+            found = with_evidence(found, seen)
+        return Result(seen, found)
     return Result(seen, None if seen.status is Status.PROTOCOL_ERROR else _of_part(data))
 
 
