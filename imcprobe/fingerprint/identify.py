@@ -16,7 +16,7 @@ from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.advisories import with_advisories
 from imcprobe.fingerprint.answer import answer, in_order, with_prefix
 from imcprobe.fingerprint.builds import Finding, lookup, windows_release
-from imcprobe.fingerprint.ehlo import with_ehlo
+from imcprobe.fingerprint.further import with_evidence
 from imcprobe.fingerprint.greeting import (
     EXCHANGE,
     Found,
@@ -80,7 +80,9 @@ def conclude(seen: Observation) -> Result:
         return Result(seen, identify(data))
     if seen.status in _WHOLE:
         found = _remembered_reply(data) if len(data) <= _LONGEST_REMEMBERED else _of_reply(data)
-        return Result(seen, with_ehlo(found, seen.ehlo) if found is not None and seen.ehlo else found)
+        if found is not None and (seen.ehlo or seen.replies or seen.tls or seen.ntlm):
+            found = with_evidence(found, seen)
+        return Result(seen, found)
     return Result(seen, None if seen.status is Status.PROTOCOL_ERROR else _of_part(data))
 
 

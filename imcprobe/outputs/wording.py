@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.builds import exchange_possible, windows_release
 from imcprobe.fingerprint.greeting import EXCHANGE
+from imcprobe.meaning import Channel
 from imcprobe.model import Caveat, Family, Identification, Kind, Match, Observation, Release, Result, Status
 from imcprobe.outputs.records import reply_code, shown_greeting
 from imcprobe.safetext import clip, safe
@@ -29,6 +30,7 @@ _DOUBTS = {
     Match.NONE: "build unknown",
 }
 _BY_POSITION = frozenset({Match.BETWEEN, Match.NEWER})
+_FROM_REPLIES = frozenset({Channel.EHLO, Channel.HELP, Channel.QUIT, Channel.STARTTLS})
 _CAVEATS = {
     Caveat.UNDOCUMENTED_FORM: "no greeting of this form is documented",
     Caveat.UNUSUAL_WORDING: "words of 5.0 and later around a number of 4.0, as a known honeypot has them",
@@ -48,7 +50,7 @@ def headline(result: Result) -> str:
     if found is None:
         return _unidentified(seen)
     words = _BY_FAMILY.get(found.family)
-    return _exchange(found) if words is None else words(found, seen)
+    return _BY_MATCH[found.match](found) if words is None else words(found, seen)
 
 
 def in_full(result: Result) -> str:
@@ -176,33 +178,46 @@ _SILENT = {
 def _windows(found: Identification, seen: Observation) -> str:
     version = found.build or ""
     release = windows_release(version)
-    text = f"{found.product} {safe(version)}".rstrip() + (f" ({release})" if release else "")
-    if found.exchange or not exchange_possible(version):
-        return text
-    return f"{text}; Exchange 2000 or 2003 possible.{'' if seen.ehlo is not None else ' --ehlo tells.'}"
+    service = "Windows SMTP service" if found.exchange else found.product
+    text = f"{service} {safe(version)}".rstrip() + (f" ({release})" if release else "")
+    said = _said(found)
+    if found.exchange:
+        narrowed = "" if said.endswith(found.product or "") else f", {said.replace('Exchange ', '')}"
+        return f"{found.product}{narrowed}: {text}"
+    if said or not exchange_possible(version):
+        return f"{text}; {said}" if said else text
+    asked = seen.ehlo is not None or (seen.tls is not None and seen.tls.ehlo is not None)
+    return f"{text}; Exchange 2000 or 2003 possible.{'' if asked else ' --ehlo tells.'}"
 
 
 def _smtp(found: Identification, _seen: Observation) -> str:
-    if found.product is None:
-        return "SMTP server of unknown make"
+    # Of "Exchange Server, consistent with 2013" the greeting had what is before the comma.
+    words = (found.product or "").partition(", ")[0]
+    if words in ("", "Exchange"):
+        return f"SMTP server of unknown make{_also(found)}"
     version = f" {safe(found.build)}" if found.build else ""
-    return f"Calls itself {found.product}{version}: words that a person chose"
+    return f"Calls itself {words}{version}: words that a person chose{_also(found)}"
+
+
+def _said(found: Identification) -> str:
+    """The first reading of a reply; empty without one."""
+    return next((hint.reading for hint in found.hints if hint.channel in _FROM_REPLIES), "")
+
+
+def _also(found: Identification) -> str:
+    return f"; its replies are {_said(found)}" if _said(found) else ""
 
 
 _BY_FAMILY: dict[Family, Callable[[Identification, Observation], str]] = {
     Family.WINDOWS_SMTP: _windows,
     Family.SMTP: _smtp,
     Family.REFUSED: _refused,
-    Family.MASKED: lambda _found, _seen: "Greeting masked by a firewall",
+    Family.MASKED: lambda found, _seen: f"Greeting masked by a firewall{_also(found)}",
     Family.OTHER_SMTP: lambda found, _seen: f"Not Exchange: {found.product}",
     Family.EXCHANGE_2007: lambda found, _seen: f"{found.product}: the greeting carries no build",
     Family.EXCHANGE_ONLINE: lambda found, _seen: f"{found.product}: the greeting carries no build",
     Family.NT4_OPTION_PACK: lambda found, _seen: f"{found.product} {safe(found.build or '')}".rstrip(),
 }
-
-
-def _exchange(found: Identification) -> str:
-    return _BY_MATCH[found.match](found)
 
 
 def _ambiguous(found: Identification) -> str:

@@ -51,6 +51,10 @@ _KEYWORDS = [
     b"SMTPUTF8",
     b"SIZE 1",
     b"HELP",
+    b"ENHANCEDSTATUSCODES",
+    b"AUTH=LOGIN",
+    b"X-EXPS=LOGIN",
+    b"OK",
 ]
 _OCTETS = ["0", "1", "255", "256", "01", "0x7f", "0-255", "1-254", "9-1", "\u0661", "0177", "", "-1", "1-"]
 _GROUPS = ["::", ":", "2001", "db8", "0", "ffff", "10.0.0.1", "fe80", "%eth0", "%", "12345", "g"]
@@ -95,7 +99,10 @@ _answer = _mixed(_line, st.lists(_capability, max_size=6).map(b"".join))
 _windows = st.sampled_from(
     [b"Microsoft ESMTP MAIL Service, Version: 6.0.3790.1", b"Microsoft ESMTP MAIL Service"]
 )
-_open = _mixed(st.just(b"220 mx.example.com "), _windows, st.just(b" ready at x\n"))
+_open = st.one_of(
+    _mixed(st.just(b"220 mx.example.com "), _windows, st.just(b" ready at x\n")),
+    st.sampled_from([b"220 **0**2**\n", b"220 ESMTP Ready\n", b"220 x ESMTP MS Exchange\n"]),
+)
 
 _address = st.one_of(
     st.lists(st.sampled_from(_OCTETS), min_size=1, max_size=5).map(".".join),

@@ -27,6 +27,7 @@ from imcprobe.fingerprint.reply import (
     is_single,
     parse_reply,
 )
+from imcprobe.meaning import Channel
 from imcprobe.model import Caveat, Confidence, Family, Observation, Status, Target
 from imcprobe.outputs.records import line_of, result_line, result_record
 from imcprobe.probe.trust import Trust
@@ -57,6 +58,8 @@ MAX_SECONDS = 5.0
 BETWEEN = "!!"
 """In what `targets` reads: behind it stand the exclusions."""
 WALKED = 12
+HIDDEN = (Family.MASKED, Family.SMTP)
+EHLO_TELLS = (Family.WINDOWS_SMTP, Family.EXCHANGE_2007, Family.EXCHANGE_IMS, *HIDDEN)
 
 PROMISES: dict[str, Promise] = {}
 
@@ -146,9 +149,11 @@ def ehlo(data: bytes) -> None:
             continue
         assert base is not None
         assert found is not None
-        assert base.family in (Family.WINDOWS_SMTP, Family.EXCHANGE_2007)
-        assert found.confidence is Confidence.MEDIUM
-        assert found.exchange
+        assert base.family in EHLO_TELLS
+        assert 0 < len(found.hints) <= len(Channel)
+        if found.product != base.product:
+            assert found.exchange
+            assert found.confidence is (Confidence.LOW if base.family in HIDDEN else Confidence.MEDIUM)
         for name in ("family", "build", "match", "releases", "caveats", "host", "cpe", "superseded_by"):
             assert getattr(found, name) == getattr(base, name)
 

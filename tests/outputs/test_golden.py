@@ -179,7 +179,7 @@ mx.example.com (10.1.4.17) port 2525
             result(WINDOWS, ehlo=("mx", "XEXCH50")),
             """\
 10.1.4.17 port 25
-  Exchange 2000 or 2003 6.0.3790.3959 (Windows Server 2003 SP2)
+  Exchange 2000 or 2003, consistent with 2003: Windows SMTP service 6.0.3790.3959 (Windows Server 2003 SP2)
   Build       6.0.3790.3959
   Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
   Support     ended (2014-04-08; 2000 on 11 Jan 2011)
@@ -228,6 +228,10 @@ def test_every_status_has_its_words(status: Status) -> None:
     [
         (None, "Exchange 2000 or 2003 possible. --ehlo tells."),
         (("mx", "TURN"), "Exchange 2000 or 2003 possible."),
+        (
+            ("mx", "TURN", "OK"),
+            "consistent with no Exchange, or with one whose keywords are filtered or missing",
+        ),
     ],
 )
 def test_ehlo_is_advised_only_where_it_was_not_tried(ehlo: tuple[str, ...] | None, told: str) -> None:

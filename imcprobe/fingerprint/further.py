@@ -1,0 +1,71 @@
+"""What a conversation adds to what a greeting says: EHLO, other replies, TLS and NTLM, put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from imcprobe.evidence import Replies, Reply
+from imcprobe.fingerprint.ehlo import telling, with_keywords
+from imcprobe.knowledge.replies import REPLIES
+from imcprobe.meaning import Channel
+from imcprobe.model import Family
+
+if TYPE_CHECKING:
+    from imcprobe.meaning import Hint
+    from imcprobe.model import Identification, Observation
+
+# Answers of one scan are few: servers of one kind say the same.
+_REMEMBERED = 512
+_EHLO_OK = 250
+_NOTHING_SAID = Replies()
+_ROWS = {family: tuple(row for row in REPLIES if family in row.families) for family in Family}
+
+
+def with_evidence(found: Identification, seen: Observation) -> Identification:
+    """Add to an identification what else was seen: hints in the order of `Channel`, at times a product.
+
+    The identification stays the same one when nothing is added, and is the same one for all observations of
+    a greeting that add the same: what is made from it later is remembered by its identity.
+    """
+    outside, inside = seen.ehlo or (), (seen.tls and seen.tls.ehlo) or ()
+    # Each channel that is judged elsewhere has one line here, in the order of `Channel`.
+    further = (*_of_replies(found.family, seen, outside or inside),)
+    # What is offered before TLS or within it is offered by one server.
+    return _combined(found, telling(outside) | telling(inside), further) or found
+
+
+def _of_replies(family: Family, seen: Observation, ehlo: tuple[str, ...]) -> tuple[Hint, ...]:
+    """The hints of replies' texts, behind a greeting of that family."""
+    hints = []
+    for row in _ROWS[family]:
+        reply = _reply(row.hint.channel, seen.replies or _NOTHING_SAID, ehlo)
+        if reply is not None and reply.code == row.code and row.regex.fullmatch(reply.text):
+            hints.append(row.hint)
+    return tuple(hints)
+
+
+def _reply(channel: Channel, replies: Replies, ehlo: tuple[str, ...]) -> Reply | None:
+    """The reply that hints of a channel come from."""
+    if channel is Channel.EHLO:
+        return Reply(_EHLO_OK, ehlo[:1]) if ehlo else None
+    said = {Channel.HELP: replies.help, Channel.QUIT: replies.quit, Channel.STARTTLS: replies.starttls}
+    return said[channel]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _combined(
+    found: Identification, said: frozenset[str], further: tuple[Hint, ...]
+) -> Identification | None:
+    """Put together what the keywords say and the hints of other channels; None when they add nothing.
+
+    What is remembered is asked for by value: an equal `found` of long ago must not take this one's place.
+    """
+    narrowed = with_keywords(found, said)
+    if narrowed is not found:
+        # Behind a hint of its keywords, the words of EHLO's first line say nothing new.
+        further = tuple(hint for hint in further if hint.channel is not Channel.EHLO)
+    if narrowed is found and not further:
+        return None
+    return replace(narrowed, hints=(*narrowed.hints, *further))

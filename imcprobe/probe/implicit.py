@@ -1,0 +1,73 @@
+"""TLS that comes first of all: the handshake and the greeting inside it are the conversation's business."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import aiosmtplib
+
+from imcprobe.evidence import Tls
+from imcprobe.fingerprint.reply import GREETING
+from imcprobe.model import Status
+from imcprobe.probe.late import judge
+from imcprobe.probe.outcomes import name_of, status_of
+from imcprobe.probe.timelimit import TimeLimit
+from imcprobe.probe.tls import NOT_IN_TIME, inspected
+
+if TYPE_CHECKING:
+    from imcprobe.fingerprint.reply import ReplyReader
+    from imcprobe.model import Observation
+    from imcprobe.probe.late import Greeted
+    from imcprobe.probe.wire import Wire
+
+# What a record of TLS begins with that a server may answer a client with: an alert or the handshake.
+_RECORDS = (b"\x15", b"\x16")
+_NOT_TLS = "no TLS: the server speaks without"
+
+
+async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted) -> Observation:
+    """Shake hands and read the greeting. Never raises for anything that a server does."""
+    wire.start_tls(greeted.seen.target.host)
+    reader = wire.expect_reply()
+    in_time = True
+    try:
+        async with TimeLimit(greeted.greeting_by - time.monotonic()):
+            await client.connect()
+    except TimeoutError:
+        in_time = False
+    except (aiosmtplib.SMTPException, OSError):
+        pass  # what became of it is seen at the wire
+    now = time.monotonic()
+    status, error = _judged(wire, reader) if in_time else (Status.IO_TIMEOUT, greeted.after(now))
+    plain = b"" if wire.layer.is_up or wire.first.startswith(_RECORDS) else wire.first
+    return greeted.seen._replace(
+        status=status,
+        greeting=bytes(reader.data) or plain,
+        tls=_told(wire, greeted.seen.target.host, in_time=in_time),
+        times=greeted.seen.times._replace(
+            greeting_ms=(now - greeted.began) * 1000 if wire.answered else None
+        ),
+        error=_NOT_TLS if plain else error,
+        seen_at=time.time(),
+    )
+
+
+def _judged(wire: Wire, reader: ReplyReader) -> tuple[Status, str | None]:
+    """The status of a target whose time has not run out."""
+    if wire.answered:
+        return (Status.SUCCESS, None) if reader.code == GREETING else judge(reader.code)
+    if wire.refused is not None:
+        return Status.PROTOCOL_ERROR, str(wire.refused)
+    if wire.errno is not None:
+        return status_of(wire.errno), name_of(wire.errno)
+    if wire.has_ended:
+        return Status.CONNECTION_CLOSED, None
+    return Status.PROTOCOL_ERROR, f"no TLS: {wire.tls_error}"
+
+
+def _told(wire: Wire, host: str, *, in_time: bool) -> Tls:
+    """What there is to say of TLS itself."""
+    if wire.layer.is_up:
+        return inspected(wire.layer, Tls(implicit=True), host)
+    return Tls(implicit=True, error=str(wire.tls_error) if in_time else NOT_IN_TIME)

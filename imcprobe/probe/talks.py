@@ -1,0 +1,84 @@
+"""Conversations have places of their own: so many at once, and as many may wait, while the sweep goes on."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+
+    from imcprobe.model import Observation
+    from imcprobe.probe.late import Greeted
+    from imcprobe.probe.options import ProbeOptions
+
+_CUT = "EHLO was cut short: the scan was stopped"
+
+
+class Talks:
+    """Holds conversations with `greeted` connections, in the order in which they come.
+
+    `spawn` runs one, `told` takes what came of it: None where the scan was stopped before it said anything.
+    Their number is the length; `cut_short` is whether the scan's end broke any off.
+    """
+
+    def __init__(
+        self,
+        options: ProbeOptions,
+        spawn: Callable[[Coroutine[None, None, Observation]], asyncio.Task[Observation]],
+        told: Callable[[Greeted, Observation | None], None],
+    ) -> None:
+        self._options = options
+        self._spawn = spawn
+        self._told = told
+        self._waiting: deque[Greeted] = deque()
+        self._talking = 0
+        self._is_over = False
+        self.cut_short = False
+
+    def __len__(self) -> int:
+        return self._talking + len(self._waiting)
+
+    @property
+    def excess(self) -> int:
+        """How many wait beyond the places for waiting: these take places of the sweep."""
+        return max(0, len(self._waiting) - self._options.conversations)
+
+    def add(self, greeted: Greeted) -> None:
+        """Take a connection, whose conversation begins as soon as there is a place."""
+        self._waiting.append(greeted)
+        self._go_on()
+
+    def cut(self) -> None:
+        """Begin no more: what waits is told of as it is."""
+        self._is_over = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and (self._is_over or self._talking < self._options.conversations):
+            greeted = self._waiting.popleft()
+            if self._is_over:
+                self._broken_off(greeted)
+            else:
+                self._begin(greeted)
+
+    def _begin(self, greeted: Greeted) -> None:
+        from imcprobe.probe.session import converse
+
+        self._talking += 1
+        task = self._spawn(converse(greeted, self._options))
+        task.add_done_callback(lambda task: self._ended(greeted, task))
+
+    def _ended(self, greeted: Greeted, task: asyncio.Task[Any]) -> None:
+        self._talking -= 1
+        if task.cancelled():
+            self._broken_off(greeted)
+        elif task.exception() is None:
+            self._told(greeted, task.result())
+        self._go_on()
+
+    def _broken_off(self, greeted: Greeted) -> None:
+        greeted.sock.close()  # unless the conversation had begun, and took it
+        self.cut_short = True
+        self._told(greeted, None if greeted.implicit else greeted.seen._replace(error=_CUT))

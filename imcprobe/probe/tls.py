@@ -1,0 +1,152 @@
+"""TLS for looking, never for trusting: whatever a server still speaks is taken, and told of.
+
+The layer has no socket. It turns bytes from the wire into what they say and back, so that one strict reader
+reads replies inside TLS as it does outside, and a handshake that fails leaves what came before it alone.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from imcprobe.fingerprint.certificate import read
+from imcprobe.probe.sockets import is_literal
+from imcprobe.probe.trust import trust
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imcprobe.evidence import Tls
+
+# More than any handshake takes: OpenSSL itself allows a chain of 100 KiB.
+MAX_HANDSHAKE = 256 * 1024
+# Of OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT: servers from before RFC 5746 know no secure renegotiation.
+_LEGACY_SERVER_CONNECT = 0x4
+NOT_IN_TIME = "no complete handshake in time"
+_READ = 16_384  # what a record of TLS holds
+
+
+class TlsError(Exception):
+    """The handshake failed, or what came inside TLS was no TLS; says why, in OpenSSL's words."""
+
+
+@lru_cache(maxsize=1)
+def looking_context() -> ssl.SSLContext:
+    """Accept every certificate, version and cipher that this OpenSSL knows at all.
+
+    The weak keys and signatures of old servers are refused at the security level of today.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.options |= _LEGACY_SERVER_CONNECT
+    return context
+
+
+class TlsLayer:
+    """One connection's TLS: `feed` takes what came, `write` what is to be said; `pending` is to be sent."""
+
+    def __init__(self, host: str) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._object = _wrapped(self._in, self._out, host)
+        self._received = 0
+        self.is_up = False
+        self._step()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes from the wire, none at its end; returns what they say. Raises TlsError."""
+        if data:
+            self._in.write(data)
+        else:
+            self._in.write_eof()
+        self._received += len(data)
+        if not self.is_up:
+            self._step()
+            if not self.is_up and self._received > MAX_HANDSHAKE:
+                raise TlsError("a handshake without an end")
+        return self._read() if self.is_up else b""
+
+    def write(self, data: bytes) -> None:
+        """Take what is to be said, once TLS is up. Raises TlsError."""
+        try:
+            self._object.write(data)
+        except ssl.SSLError as error:
+            raise TlsError(_reason(error)) from error
+
+    def pending(self) -> bytes:
+        """What is to be sent now."""
+        return self._out.read()
+
+    @property
+    def version(self) -> str | None:
+        return self._object.version()
+
+    @property
+    def cipher(self) -> str | None:
+        found = self._object.cipher()
+        return None if found is None else found[0]
+
+    @property
+    def chain(self) -> Sequence[bytes]:
+        """The certificates that the server showed, its own first, in DER: nobody has verified them."""
+        own = self._object.getpeercert(binary_form=True)
+        if own is None:
+            return ()
+        # Public from Python 3.13 on, but the object underneath has it in all versions.
+        source: Any = getattr(self._object, "_sslobj", self._object)
+        return (own, *(each.public_bytes(_DER) for each in source.get_unverified_chain()[1:]))
+
+    def _step(self) -> None:
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLError as error:
+            raise TlsError(_reason(error)) from error
+        self.is_up = True
+
+    def _read(self) -> bytes:
+        said = bytearray()
+        try:
+            while piece := self._object.read(_READ):
+                said += piece
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            pass
+        except ssl.SSLError as error:
+            if not said:
+                raise TlsError(_reason(error)) from error
+        return bytes(said)
+
+
+_DER = 2  # _ssl.ENCODING_DER, by its number
+
+
+def _wrapped(incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str) -> ssl.SSLObject:
+    """A client's side; the name is told (SNI) where it is one that can be."""
+    try:
+        return looking_context().wrap_bio(
+            incoming, outgoing, server_hostname=None if is_literal(host) else host
+        )
+    except ValueError:  # UnicodeError among them: a label of 64 letters, a dot in front
+        return looking_context().wrap_bio(incoming, outgoing)
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's reason in words: `tlsv1 alert handshake failure`."""
+    return (error.reason or "no TLS").replace("_", " ").lower()
+
+
+def inspected(layer: TlsLayer, tls: Tls, host: str) -> Tls:
+    """Add what a handshake that is through has shown."""
+    certificate = None
+    if chain := layer.chain:
+        certificate = read(chain[0])
+    tls = tls._replace(negotiated=True, version=layer.version, cipher=layer.cipher, certificate=certificate)
+    if certificate is None or certificate.error is not None:
+        return tls
+    distrust = trust().distrust(chain[0], chain[1:], host, time.time())
+    return tls._replace(verified=distrust is None, distrust=distrust)
