@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from imcprobe.testing.greetings import GREETING_NAMES, greeting_for, greeting_of, named_greeting
     from imcprobe.testing.hostile.case import Case, Expected
     from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
+    from imcprobe.testing.manner import EHLO_5_5, Manner
     from imcprobe.testing.running import ADDRESS_VARIABLE, run_with, serve, serve_in_thread
-    from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
+    from imcprobe.testing.server import DEFAULT_GREETING, MockServer
 
 _MODULES = {
     "behaviours": ("Behaviour", "Line"),
@@ -36,7 +37,8 @@ _MODULES = {
     "hostile.case": ("Case", "Expected"),
     "hostile.fleet": ("HOSTILE", "hostile_cases"),
     "running": ("ADDRESS_VARIABLE", "run_with", "serve", "serve_in_thread"),
-    "server": ("DEFAULT_GREETING", "EHLO_5_5", "MockServer"),
+    "manner": ("EHLO_5_5", "Manner"),
+    "server": ("DEFAULT_GREETING", "MockServer"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -54,6 +56,7 @@ __all__ = [
     "Fault",
     "Fleet",
     "Line",
+    "Manner",
     "Member",
     "MockServer",
     "Point",
