@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _YEAR = timedelta(days=365)
 # Names that make a certificate larger than what most expect of one.
-_MANY_NAMES = 2_000
+_MANY_NAMES = 2_500
 # Object identifiers in DER (RFC 8017, A.2.4): sha256WithRSAEncryption, sha1WithRSAEncryption.
 _SHA256_RSA = bytes.fromhex("06092a864886f70d01010b")
 _SHA1_RSA = bytes.fromhex("06092a864886f70d010105")
@@ -113,7 +113,7 @@ def for_another_name(_host: str) -> ServerCertificate:
 
 @cache
 def oversized(host: str) -> ServerCertificate:
-    """One with 2,000 names: 60 KB."""
+    """One with 2,500 names: 60 KB."""
     return _made(host, _ec(), more=[f"{number:04}.names.example.com" for number in range(_MANY_NAMES)])
 
 
