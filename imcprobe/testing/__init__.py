@@ -5,10 +5,11 @@
 
 `MockServer` is one server, `Fleet` many (`Member` says what each does), `serve_in_thread` runs
 either beside synchronous code. `greeting_for` a build, `named_greeting` of another product,
-`greeting_of` either; `parse_fault` reads what `FAULTS` lists, `Fault` carries a behaviour of your
-own. `HOSTILE` is a fleet of all that a broken or ill-meaning world does to a scanner, each `Case`
-with what is `Expected` of one; `hostile_cases` names them. With pytest there are the fixtures
-`imc_server` and `imc_fleet` (`imcprobe.testing.plugin`).
+`greeting_of` either; `member_of` also answers EHLO, STARTTLS and the like as that server does, a
+`Manner` of your own as you say, with `challenge_of` a Windows for AUTH NTLM. `parse_fault` reads what
+`FAULTS` lists, `Fault` carries a behaviour of your own. `HOSTILE` is a fleet of all that a broken or
+ill-meaning world does to a scanner, each `Case` with what is `Expected` of one; `hostile_cases` names
+them. With pytest there are the fixtures `imc_server` and `imc_fleet` (`imcprobe.testing.plugin`).
 
 The names are loaded when they are used: every pytest run imports this package for its plugin.
 """
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from imcprobe.testing.hostile.case import Case, Expected
     from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
     from imcprobe.testing.manner import EHLO_5_5, Manner
+    from imcprobe.testing.ntlm import challenge_of
+    from imcprobe.testing.profiles import member_of
     from imcprobe.testing.running import ADDRESS_VARIABLE, run_with, serve, serve_in_thread
     from imcprobe.testing.server import DEFAULT_GREETING, MockServer
 
@@ -36,6 +39,8 @@ _MODULES = {
     "greetings": ("GREETING_NAMES", "greeting_for", "greeting_of", "named_greeting"),
     "hostile.case": ("Case", "Expected"),
     "hostile.fleet": ("HOSTILE", "hostile_cases"),
+    "ntlm": ("challenge_of",),
+    "profiles": ("member_of",),
     "running": ("ADDRESS_VARIABLE", "run_with", "serve", "serve_in_thread"),
     "manner": ("EHLO_5_5", "Manner"),
     "server": ("DEFAULT_GREETING", "MockServer"),
@@ -60,9 +65,11 @@ __all__ = [
     "Member",
     "MockServer",
     "Point",
+    "challenge_of",
     "greeting_for",
     "greeting_of",
     "hostile_cases",
+    "member_of",
     "named_greeting",
     "parse_fault",
     "run_with",

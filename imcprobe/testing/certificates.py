@@ -62,6 +62,13 @@ def context(kind: Kind | None = None, host: str = HOST, *, old: bool = False) ->
     With `old` it knows TLS 1.0 and a cipher of that age only. Raises UsageError without cryptography.
     """
     certificate = (kind or self_signed)(host)
+    try:
+        return _serving(certificate, old=old)
+    except (ValueError, ssl.SSLError) as error:
+        raise UsageError(f"this OpenSSL cannot serve such TLS: {error}.") from error
+
+
+def _serving(certificate: ServerCertificate, *, old: bool) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.set_ciphers("AES128-SHA:@SECLEVEL=0" if old else "DEFAULT:@SECLEVEL=0")  # weak keys are served
     if old:

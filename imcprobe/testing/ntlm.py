@@ -43,7 +43,7 @@ class _Windows:
     timestamp: bool = False
 
 
-# The numbers are those of the releases; that of 2008 R2 with SP1 is nmap's sample. Whether 2000 really says its
+# The numbers are those of the releases; that of 2008 R2 SP1 is in nmap's sample. Whether 2000 really says its
 # own is not known: there is no capture of it.
 _ROWS = (
     _Windows("nt4", None),
