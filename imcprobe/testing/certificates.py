@@ -124,12 +124,12 @@ def oversized(host: str) -> ServerCertificate:
     return _made(host, _ec(), more=[f"{number:04}.names.example.com" for number in range(_MANY_NAMES)])
 
 
-def require() -> None:
-    """Make sure that certificates can be made. Raises UsageError that says what is missing."""
+def require(what: str = "TLS of a mock") -> None:
+    """Make sure that certificates can be made. Raises UsageError: `what` needs an extra that is missing."""
     try:
         import cryptography  # noqa: F401 - whether it is there
     except ImportError as error:
-        raise UsageError("TLS of a mock needs the \"tls\" extra: pip install 'imcprobe[tls]'") from error
+        raise UsageError(f"{what} needs the \"tls\" extra: pip install 'imcprobe[tls]'") from error
 
 
 def _made(
