@@ -16,11 +16,13 @@ from imcprobe.probe.options import ProbeOptions
 from imcprobe.targets import parse
 from imcprobe.testing.faults import parse_fault
 from imcprobe.testing.fleet import Fleet, Member, address_exists
-from imcprobe.testing.greetings import greeting_for, named_greeting
+from imcprobe.testing.greetings import greeting_for
+from imcprobe.testing.profiles import member_of
 from imcprobe.testing.running import serve_in_thread
 
 # A documented hotfix: MS02-037.
 _HOTFIX = "5.5.2656.59"
+_OTHERS = ("masked", "postfix", "windows", "exchange2003")
 # Where a fleet begins, far from the addresses that machines use; and where there is nothing else.
 _FIRST, _ONLY = "127.86.4.1", "127.0.0.1"
 # The silent one is given up after this; the others answer at once.
@@ -36,7 +38,8 @@ def demo(
 ) -> int:
     """Scan a subnet of old servers on loopback.
 
-    They are started for it: every release of the table, and some other servers.
+    They are started for it: every release of the table, and some other servers. EHLO is asked as well: one of
+    two that greet as the Windows SMTP service turns out to be an Exchange.
     """
     name = opt.parse_format(format_name) or "table"
     members = _members()
@@ -49,7 +52,7 @@ def demo(
         return run_scan(
             Run(
                 targets=parse(fleet.addresses),
-                options=ProbeOptions(greeting_timeout=_PATIENCE),
+                options=ProbeOptions(greeting_timeout=_PATIENCE, ehlo=True),
                 terminal=terminal,
                 files=OutputFiles([], force=False, only=None),
                 verdict=Verdict(),
@@ -61,7 +64,7 @@ def demo(
 def _members() -> list[Member]:
     builds = [*dict.fromkeys(str(row.build) for row in RELEASES), _HOTFIX]
     members = [Member(greeting_for(build, f"mx{at}.example.com")) for at, build in enumerate(builds, 1)]
-    members += [Member(named_greeting(name)) for name in ("masked", "postfix", "windows")]
+    members += [member_of(name, f"mx{at}.example.com") for at, name in enumerate(_OTHERS, len(builds) + 1)]
     return [*members, replace(members[0], faults=(parse_fault("silence"),)), Member(refused=True)]
 
 

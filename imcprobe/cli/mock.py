@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,15 +19,19 @@ from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import lookup
 from imcprobe.model import Build
 from imcprobe.safetext import clip, quoted
-from imcprobe.testing.faults import FAULTS, parse_fault
+from imcprobe.testing.certificates import context, require
+from imcprobe.testing.faults import FAULTS, Point, parse_fault
 from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
-from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for, greeting_of
+from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for
 from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
+from imcprobe.testing.ntlm import WINDOWS_NAMES, challenge_of
+from imcprobe.testing.profiles import member_of
 from imcprobe.testing.running import run_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imcprobe.testing.faults import Fault
     from imcprobe.testing.hostile.case import Case
     from imcprobe.testing.server import MockServer
 
@@ -46,7 +51,8 @@ def mock(
         typer.Option(
             "--greeting",
             metavar="TEXT",
-            help=f"The greeting as it is, or one of {', '.join(GREETING_NAMES)}.",
+            help="The greeting as it is, or the name of a server, which then also answers EHLO, HELP, "
+            f"STARTTLS and AUTH NTLM as that one does: {', '.join(GREETING_NAMES)}.",
         ),
     ] = None,
     host: Annotated[
@@ -72,7 +78,25 @@ def mock(
         typer.Option(
             "--fault",
             metavar="[POINT:]NAME",
-            help=f"Misbehave, at connect, greeting (default), ehlo or quit. Repeatable. {_FAULT_HELP}.",
+            help=f"Misbehave, at {', '.join(Point)}; at greeting when no POINT is given. Repeatable. "
+            f"{_FAULT_HELP}.",
+        ),
+    ] = None,
+    tls: Annotated[
+        bool,
+        typer.Option(
+            "--tls", help="Offer STARTTLS, with a self-signed certificate of the kind that Exchange makes."
+        ),
+    ] = False,
+    implicit_tls: Annotated[
+        bool, typer.Option("--implicit-tls", help="TLS from the first byte, with such a certificate.")
+    ] = False,
+    ntlm: Annotated[
+        str | None,
+        typer.Option(
+            "--ntlm",
+            metavar="WINDOWS",
+            help=f"Answer AUTH NTLM as a server of that Windows: {', '.join(WINDOWS_NAMES)}.",
         ),
     ] = None,
     command: Annotated[
@@ -86,20 +110,19 @@ def mock(
     """Be an Exchange server, for tests. On 127.0.0.1:2525, 5.5 SP3, until Ctrl-C."""
     catch_log()
     terminal = Terminal(quiet=quiet)
-    said = _greeting(build, greeting)
+    plain = _member(build, greeting, tuple(parse_fault(text) for text in fault or []))
+    member = _with_tls(_with_ntlm(plain, ntlm), tls=tls, implicit_tls=implicit_tls)
     if _is_made_up(build):
         terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
     if command is not None and not command.strip():
         raise UsageError("--exec: give a command, like 'pytest -q'.")
-    member = Member(said, tuple(parse_fault(text) for text in fault or []))
     if fleet is None:
         require_files(1, "to begin")
         return asyncio.run(_run(member.at(host, port), command, terminal))
     cases = _cases(fleet)
-    if cases and (build is not None or greeting is not None or fault):
-        raise UsageError(
-            f"--fleet {quoted(fleet)}: each of it says its own. Leave --build, --greeting and --fault away."
-        )
+    if cases:
+        given = (build is not None, greeting is not None, fault, tls, implicit_tls, ntlm is not None)
+        _require_nothing_else(fleet, cases, is_changed=any(given))
     members = [case.member for case in cases.values()] or [member] * _count(fleet)
     servers = Fleet(members, first=host, port=port)
     require_files(len(servers), f"for {len(servers)} servers")
@@ -123,16 +146,46 @@ def _count(text: str) -> int:
     return int(digits)
 
 
-def _greeting(build: str | None, greeting: str | None) -> bytes:
+def _require_nothing_else(fleet: str, cases: Mapping[str, Case], *, is_changed: bool) -> None:
+    if is_changed:
+        raise UsageError(
+            f"--fleet {quoted(fleet)}: each of it says its own. Leave --build, --greeting, --fault, --tls, "
+            "--implicit-tls and --ntlm away."
+        )
+    if any(case.member.tls is not None for case in cases.values()):
+        require(f"--fleet {quoted(fleet)}")
+
+
+def _member(build: str | None, greeting: str | None, faults: tuple[Fault, ...]) -> Member:
     if build is not None and greeting is not None:
         raise UsageError("--build and --greeting exclude each other. Give one.")
     if greeting in GREETING_NAMES:
-        return greeting_of(greeting)
+        return member_of(greeting, faults=faults)
     if greeting is not None:
         if not greeting:
             raise UsageError(f"--greeting {quoted(greeting)}: give what the server is to say.")
-        return os.fsencode(greeting) + b"\r\n"
-    return greeting_for(DEFAULT_BUILD if build is None else build)
+        return Member(os.fsencode(greeting) + b"\r\n", faults)
+    return Member(greeting_for(DEFAULT_BUILD if build is None else build), faults)
+
+
+def _with_ntlm(member: Member, windows: str | None) -> Member:
+    if windows is None:
+        return member
+    if windows not in WINDOWS_NAMES:
+        raise UsageError(f"--ntlm {quoted(windows)}: unknown. Known: {', '.join(WINDOWS_NAMES)}.")
+    return replace(member, manner=member.manner.challenging(challenge_of(windows)))
+
+
+def _with_tls(member: Member, *, tls: bool, implicit_tls: bool) -> Member:
+    if not tls and not implicit_tls:
+        return member
+    require("--tls" if tls else "--implicit-tls")
+    return replace(
+        member,
+        manner=member.manner.offering_starttls() if tls else member.manner,
+        tls=member.tls or context,
+        implicit_tls=implicit_tls,
+    )
 
 
 def _is_made_up(build: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 A protocol of our own, not asyncio's streams, so that every byte is recorded the moment it comes,
 also while the conversation is busy with something else: a client that talks too early is seen.
+Inside TLS it is the decrypted bytes that are recorded.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import struct
 from typing import TYPE_CHECKING, NoReturn, cast
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
+
+    from imcprobe.testing.tls import TlsLayer
 
 # RFC 5321, 4.5.3.1.4 asks for 512 bytes; who sends more than this is no mail client.
 MAX_LINE = 1000
 MAX_COMMANDS = 100
 # All that one client may send, read or not.
 _MAX_RECEIVED = MAX_LINE * MAX_COMMANDS
+# What TLS begins with: a record with a message of the handshake (RFC 8446, 5.1).
+_HANDSHAKE = b"\x16\x03"
 _LINGER_0 = struct.pack("ii", 1, 0)
 # How long, in seconds, a client may take to close after we did.
 _LAST_WORDS = 0.5
@@ -52,13 +58,39 @@ class Connection(asyncio.Protocol):
         self._read = 0
         self._left = False
         self._full = False
+        self._heard = 0
+        self._layer: TlsLayer | None = None
         self._news = asyncio.Event()
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether this is inside TLS."""
+        return self._layer is not None
+
+    async def secure(self, context: ssl.SSLContext, limit: float) -> None:
+        """Do a server's part of a TLS handshake; all that is said and heard is inside TLS from then on.
+
+        What came before counts as the handshake's, so that no command slips in with it. Raises HungUpError
+        when it fails or takes more than `limit` seconds.
+        """
+        from imcprobe.testing.tls import TlsLayer
+
+        layer = self._layer = TlsLayer(context)
+        early = bytes(self.received[self._read :])
+        if early.startswith(_HANDSHAKE):
+            del self.received[self._read :]
+        self._read = len(self.received)
+        self._decrypt(layer, early)
+        with contextlib.suppress(TimeoutError):
+            await self._until(lambda: layer.is_ready or self._left, limit)
+        if not layer.is_ready:
+            raise HungUpError
 
     async def send(self, data: bytes) -> None:
         """Say `data` and wait while the client is not reading. Raises HungUpError."""
         if self._transport.is_closing():
             raise HungUpError
-        self._transport.write(data)
+        self._transport.write(data if self._layer is None else self._layer.encrypted(data))
         await asyncio.sleep(0)  # an endless talker lets others have their turn
         await self._until(lambda: not self._full)
         if self._transport.is_closing():
@@ -126,6 +158,8 @@ class Connection(asyncio.Protocol):
     async def _say_no_more(self) -> None:
         """Close our side, and hear the client out: closing over unread bytes would be a reset, not a FIN."""
         with contextlib.suppress(OSError, TimeoutError):  # the client has reset it, or takes its time
+            if self._layer is not None:
+                self._transport.write(self._layer.last_words())
             self._transport.write_eof()
             await self._until(lambda: self._left, _LAST_WORDS)
 
@@ -144,10 +178,19 @@ class Connection(asyncio.Protocol):
         self._began(self)
 
     def data_received(self, data: bytes) -> None:
-        self.received += data
+        self._heard += len(data)
+        if self._layer is None:
+            self.received += data
+        else:
+            self._decrypt(self._layer, data)
         self._news.set()
-        if len(self.received) > _MAX_RECEIVED:
+        if self._heard > _MAX_RECEIVED:
             self._transport.abort()
+
+    def _decrypt(self, layer: TlsLayer, data: bytes) -> None:
+        self.received += layer.decrypted(data)
+        self._left = self._left or layer.is_over
+        self._transport.write(layer.outgoing())
 
     def eof_received(self) -> bool:
         self._left = True

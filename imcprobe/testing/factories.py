@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from imcprobe.testing.faults import Fault, parse_fault
 from imcprobe.testing.fleet import Fleet, Member, address_exists
-from imcprobe.testing.greetings import DEFAULT_BUILD, greeting_of
+from imcprobe.testing.greetings import DEFAULT_BUILD
+from imcprobe.testing.profiles import member_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # One, or several that strike in the order given; text is read by `parse_fault`.
 FaultSpec: TypeAlias = str | Fault | Sequence[str | Fault] | None
-# The bytes of a greeting, a build or name for `greeting_of`, "refused", or all in detail.
+# The bytes of a greeting, a build or name for `member_of`, "refused", or all in detail.
 MemberSpec: TypeAlias = bytes | str | Member
 
 _MockT = TypeVar("_MockT", "MockServer", "Fleet")
@@ -79,9 +80,10 @@ class ServerFactory(_Factory):
         fault: FaultSpec = None,
         refused: bool = False,
     ) -> MockServer:
-        """Start a server on 127.0.0.1 that says `greeting`: bytes, or text for `greeting_of`.
+        """Start a server on 127.0.0.1 that says `greeting`: bytes, or a build or name for `member_of`.
 
-        `build` stands for the greeting of a build. Raises UsageError for unknown names.
+        A name answers what is asked as that server does. `build` stands for the greeting of a build. Raises
+        UsageError for unknown names.
         """
         member = _member(greeting if build is None else build, fault, refused=refused)
         return self._start(member.at("127.0.0.1", 0))
@@ -115,8 +117,8 @@ def _member(spec: MemberSpec, fault: FaultSpec, *, refused: bool) -> Member:
         return spec
     if refused:
         return Member(refused=True)
-    greeting = greeting_of(spec) if isinstance(spec, str) else spec
-    return Member(greeting, tuple(_faults(fault)))
+    faults = tuple(_faults(fault))
+    return member_of(spec, faults=faults) if isinstance(spec, str) else Member(spec, faults)
 
 
 def _faults(spec: FaultSpec) -> Iterator[Fault]:

@@ -35,12 +35,26 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, None: 1.0}
 
 
 class Point(StrEnum):
-    """Where in the conversation a fault strikes: before the greeting, or instead of a reply."""
+    """Where in the conversation a fault strikes: where nothing is said yet, or instead of a reply.
+
+    `handshake` is before the server's part in setting up TLS and not inside it, `tls` the reply to EHLO
+    after STARTTLS, `auth` that to AUTH NTLM, `challenge` that to the client's first message of it.
+    """
 
     CONNECT = "connect"
     GREETING = "greeting"
     EHLO = "ehlo"
+    STARTTLS = "starttls"
+    HANDSHAKE = "handshake"
+    TLS = "tls"
+    AUTH = "auth"
+    CHALLENGE = "challenge"
+    HELP = "help"
     QUIT = "quit"
+
+
+_WORDLESS = {Point.CONNECT: Point.GREETING, Point.HANDSHAKE: Point.STARTTLS}
+"""Where nothing is said yet, and where it is next or was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +129,11 @@ def _point(name: str | None, row: FaultName, text: str) -> Point:
         return Point.GREETING
     if name not in list(Point):
         raise _usage(text, f"no such point. Known: {', '.join(Point)}")
-    if name == Point.CONNECT and row.needs_words:
-        raise _usage(text, f"nothing is said at connect yet. Try greeting:{text.partition(':')[2]}")
-    return Point(name)
+    point = Point(name)
+    if point in _WORDLESS and row.needs_words:
+        remedy = f"Try {_WORDLESS[point]}:{text.partition(':')[2]}"
+        raise _usage(text, f"nothing is said at {point} yet. {remedy}")
+    return point
 
 
 def _usage(text: str, remedy: str) -> UsageError:

@@ -12,13 +12,16 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Self
 
 from imcprobe.errors import UsageError
-from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
+from imcprobe.testing.manner import IMS
+from imcprobe.testing.server import DEFAULT_GREETING, MockServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    from imcprobe.testing.conversation import TlsContext
     from imcprobe.testing.faults import Fault
+    from imcprobe.testing.manner import Manner
 
 # 127.0.0.1 to 127.0.3.254: the hosts of a /22.
 MAX_MEMBERS = 1022
@@ -36,9 +39,12 @@ class Member:
 
     greeting: bytes = DEFAULT_GREETING
     faults: tuple[Fault, ...] = ()
-    ehlo: Sequence[str] = EHLO_5_5
+    ehlo: Sequence[str] | None = None
     refused: bool = False
     deaf: bool = False
+    manner: Manner = IMS
+    tls: TlsContext | None = None
+    implicit_tls: bool = False
 
     def at(self, host: str, port: int) -> MockServer:
         """Make the server of this member for an address; it is not started."""
@@ -48,6 +54,9 @@ class Member:
             port=port,
             faults=self.faults,
             ehlo=self.ehlo,
+            manner=self.manner,
+            tls=self.tls,
+            implicit_tls=self.implicit_tls,
             refused=self.refused,
             deaf=self.deaf,
         )

@@ -346,10 +346,10 @@ def test_a_shell_without_files_is_told_so(shell: Any) -> None:
 @pytest.mark.parametrize(
     ("files", "command", "told"),
     [
-        (5, "demo", "5 open files, too few for a demo of 21 servers"),
-        (30, "demo", "30 open files, too few for a demo of 21 servers"),
-        (40, "demo", "40 open files, too few for a demo of 21 servers"),
-        (78, "demo", "78 open files, too few for a demo of 21 servers"),
+        (5, "demo", "5 open files, too few for a demo of 22 servers"),
+        (30, "demo", "30 open files, too few for a demo of 22 servers"),
+        (40, "demo", "40 open files, too few for a demo of 22 servers"),
+        (81, "demo", "81 open files, too few for a demo of 22 servers"),
         (5, "mock -p 0", "5 open files, too few to begin"),
         (5, "mock --fleet 40", "5 open files, too few for 40 servers"),
         (20, "mock --fleet 40", "20 open files, too few for 40 servers"),
@@ -366,7 +366,7 @@ def test_servers_that_need_more_files_than_there_are_begin_nothing(
 
 def test_as_many_files_as_are_asked_for_are_enough(shell: Any) -> None:
     limited = "unset COVERAGE_PROCESS_CONFIG COVERAGE_PROCESS_START; ulimit -n"
-    done = shell(f"{limited} 79; imcprobe demo -q -f jsonl")
+    done = shell(f"{limited} 82; imcprobe demo -q -f jsonl")
     assert (done.code, done.err) == (0, "")
     assert sum(record["status"] == "io-timeout" for record in done.results) == 1
     for mock, files in (("", 17), ("--fleet 40", 56)):
@@ -379,6 +379,41 @@ def test_a_mock_says_that_4_0_is_made_up() -> None:
     process.terminate()
     _, err = process.communicate(timeout=10)
     assert b"this one is made up" in err
+
+
+def told_by_python(shell: Any, options: str, code: str) -> str:
+    """What a program of the standard library alone prints, run by a mock."""
+    start_of_it = (
+        "import os, smtplib, ssl; host, port = os.environ['IMCPROBE_MOCK'].split(':'); "
+        "tls = ssl._create_unverified_context(); "
+    )
+    done = shell(f'imcprobe mock -p 0 {options} --exec "{sys.executable} -c \\"{start_of_it}{code}\\""')
+    assert (done.code, done.err) == (0, "")
+    return str(done.out)
+
+
+def test_a_mock_offers_starttls_and_does_it(shell: Any) -> None:
+    code = (
+        "client = smtplib.SMTP(host, port); client.starttls(context=tls); print(client.sock.version()); "
+        "print(b'mock.example.com' in client.sock.getpeercert(True)); client.quit()"
+    )
+    for options in ("--tls", "--tls --greeting exchange2003", "--greeting exchange2016"):
+        assert told_by_python(shell, options, code) == "TLSv1.3\nTrue\n"
+
+
+def test_a_mock_does_tls_from_the_first_byte(shell: Any) -> None:
+    code = "client = smtplib.SMTP_SSL(host, port, context=tls); print(client.ehlo()[0]); client.quit()"
+    assert told_by_python(shell, "--implicit-tls", code) == "250\n"
+
+
+def test_a_mock_answers_auth_ntlm_as_the_windows_it_is_given(shell: Any) -> None:
+    code = (
+        "client = smtplib.SMTP(host, port); client.ehlo(); print(client.esmtp_features['auth']); "
+        "print(client.docmd('AUTH NTLM')); print(client.docmd('TlRMTVNTUAABAAAA')[1][:16]); client.docmd('*')"
+    )
+    said = told_by_python(shell, "--ntlm 2003", code).splitlines()
+    assert said[0].split() == ["NTLM", "LOGIN", "LOGIN"]
+    assert said[1:] == ["(334, b'ntlm supported')", "b'TlRMTVNTUAACAAAA'"]
 
 
 def test_a_mock_says_what_it_is_given(shell: Any) -> None:

@@ -106,6 +106,10 @@ def test_the_version(cli: Cli) -> None:
         (["mock", "--fleet", "\u0663"], r'--fleet "\xd9\xa3": unknown. Give'),
         (["mock", "--fleet", "codes", "--fault", "421"], '--fleet "codes": each of it says its own. Leave --build'),
         (["mock", "--fleet", "999999999999"], "--fleet 999999999999: 1 to 1022 servers are possible."),
+        (["mock", "--fleet", "codes", "--build", "5.5.2650.21"], "Leave --build, --greeting, --fault, --tls, --imp"),
+        (["mock", "--fleet", "codes", "--tls"], '--fleet "codes": each of it says its own.'),
+        (["mock", "--ntlm", "95"], '--ntlm "95": unknown. Known: nt4, 2000, 2003,'),
+        (["mock", "--fault", "handshake:drip=1s"], "nothing is said at handshake yet. Try starttls:drip=1s."),
         (["mock", "--exec", " "], "--exec: give a command, like 'pytest -q'."),
         (["scan", "10.0.0.1", "-p", "25,"], '--port "25,": give ports of 1 to 65535'),
         (["mock", "--port", "70000"], "Invalid value for '--port'"),
@@ -313,9 +317,18 @@ def test_the_demo_prints_every_release_from_its_own_greeting(cli: Cli) -> None:
     assert "The greetings of 4.0 are made up" in done.err
 
 
+def test_the_demo_tells_an_exchange_behind_a_windows_greeting_from_a_plain_one(cli: Cli) -> None:
+    windows = [
+        record["identification"]["product"]
+        for record in cli("demo", "-f", "jsonl").results
+        if "Microsoft ESMTP MAIL Service, Version: 6.0.3790.4675" in (record["greeting"] or "")
+    ]
+    assert windows == ["Windows SMTP service", "Exchange 2000 or 2003"]
+
+
 def test_the_demo_works_where_only_127_0_0_1_exists(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imcprobe.cli.demo.address_exists", lambda _: False)
     done = cli("demo", "-f", "jsonl")
     assert {record["target"] for record in done.results} == {"127.0.0.1"}
     assert len({record["port"] for record in done.results}) == len(done.results)
-    assert done.records[-1]["exchange"] == len(RELEASES) - 1 + 1
+    assert done.records[-1]["exchange"] == len(RELEASES) - 1 + 2

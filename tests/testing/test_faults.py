@@ -184,8 +184,9 @@ def test_a_fault_strikes_at_its_point(text: str, point: Point) -> None:
         ("silence=1", "write it as silence."),
         ("421=0", "write it as 421[=LINES]"),
         ("554=10000", "write it as 554[=LINES]"),
-        ("helo:delay=1s", "no such point. Known: connect, greeting, ehlo, quit"),
+        ("helo:delay=1s", "no such point. Known: connect, greeting, ehlo, starttls, handshake, tls, auth, "),
         ("connect:drip=1s", "nothing is said at connect yet. Try greeting:drip=1s"),
+        ("handshake:split", "nothing is said at handshake yet. Try starttls:split"),
         ("connect:masked", "nothing is said at connect yet. Try greeting:masked"),
     ],
 )

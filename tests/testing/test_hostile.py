@@ -9,7 +9,7 @@ from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Observation, Status, Target
 from imcprobe.testing import HOSTILE, Case, Expected, greeting_for, hostile_cases
 from imcprobe.testing.hostile.case import sp3
-from imcprobe.testing.server import EHLO_5_5
+from imcprobe.testing.manner import EHLO_5_5
 
 SP3 = greeting_for("5.5.2650.21")
 

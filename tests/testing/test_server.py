@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from imcprobe.errors import ImcprobeError, UsageError
 from imcprobe.testing.faults import Fault, parse_fault
+from imcprobe.testing.manner import EHLO_5_5
 from imcprobe.testing.running import LoopThread, serve_in_thread
-from imcprobe.testing.server import DEFAULT_GREETING, EHLO_5_5, MockServer
+from imcprobe.testing.server import DEFAULT_GREETING, MockServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

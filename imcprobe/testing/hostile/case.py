@@ -11,7 +11,7 @@ from imcprobe.testing import behaviours as do
 from imcprobe.testing.faults import Fault, Point
 from imcprobe.testing.fleet import Member
 from imcprobe.testing.greetings import greeting_for
-from imcprobe.testing.server import EHLO_5_5
+from imcprobe.testing.manner import EHLO_5_5
 
 if TYPE_CHECKING:
     from imcprobe.model import Caveat, Result

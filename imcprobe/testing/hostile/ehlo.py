@@ -22,7 +22,7 @@ from imcprobe.testing.hostile.case import (
     scripted,
     sp3,
 )
-from imcprobe.testing.server import EHLO_5_5
+from imcprobe.testing.manner import EHLO_5_5
 
 
 def _nothing_of_it(name: str, does: str, *steps: do.Step) -> Case:
