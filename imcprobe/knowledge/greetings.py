@@ -80,6 +80,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern("imail", _OTHER, "IMail", "imail", _p(r"\(imail [0-9]"), "nmap-service-probes", ("220 mx.example.com (IMail 8.05 1234-1) NT-ESMTP Server X1",)),
     Pattern("communigate", _OTHER, "CommuniGate Pro", "communigate", _p(r"\be?smtp communigate pro\b"), "nmap-service-probes", ("220 mx.example.com ESMTP CommuniGate Pro 5.1.2",)),
     Pattern("opensmtpd", _OTHER, "OpenSMTPD", "opensmtpd", _p(r"\be?smtp opensmtpd\b"), "OpenSMTPD", ("220 mx.example.com ESMTP OpenSMTPD",)),
+    Pattern("aiosmtpd", _OTHER, "aiosmtpd", "python smtp", _p(r"\bpython smtp [0-9]"), "aiosmtpd, SMTP.__ident__", ("220 mx.example.com Python SMTP 1.4.6",)),
     Pattern("kerio", _OTHER, "Kerio", "kerio", _p(r"\bkerio (?:connect|mailserver)\b"), "nmap-service-probes", ("220 mx.example.com Kerio Connect 9.2.5 ESMTP ready",)),
     Pattern("mailenable", _OTHER, "MailEnable", "mailenable", _p(r"\be?smtp mailenable service\b"), "nmap-service-probes", ("220 mx.example.com ESMTP MailEnable Service, Version: 1.71--1.71 ready at 01/01/07 00:00:00",)),
     Pattern("mercury", _OTHER, "Mercury", "mercury", _p(r"\bmercury/32\b|\bmercury [0-9.]+ e?smtp\b"), "nmap-service-probes", ("220 mx.example.com ESMTP server ready, Mercury/32 v4.62.",)),
