@@ -19,7 +19,7 @@ from imcprobe.model import Observation, Result, Status, Target
 from imcprobe.order import IN_TURN, Order
 from imcprobe.outputs.records import Head, HeadOptions
 from imcprobe.outputs.tally import Tally, alike
-from imcprobe.probe.limits import open_files, within_limits
+from imcprobe.probe.limits import connections, open_files, within_limits
 from imcprobe.probe.scan import Scan
 from imcprobe.safetext import restore
 from imcprobe.version import __version__
@@ -120,8 +120,8 @@ def _capped(options: ProbeOptions, targets: int, terminal: Terminal) -> ProbeOpt
         )
     if fitted is not options:
         terminal.remark(
-            f"{min(options.concurrency, targets)} connections wanted, but this shell allows {open_files()} "
-            f"open files; using {fitted.concurrency}."
+            f"{connections(options, targets)} connections wanted, but this shell allows {open_files()} "
+            f"open files; using {connections(fitted, targets)}."
         )
     return fitted
 

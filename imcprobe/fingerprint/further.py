@@ -6,8 +6,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from imcprobe.evidence import Replies, Reply
+from imcprobe.evidence import Replies, Reply, Tls
+from imcprobe.fingerprint.advisories import with_advisories
+from imcprobe.fingerprint.certificate import hints as certificate_hints
 from imcprobe.fingerprint.ehlo import telling, with_keywords
+from imcprobe.fingerprint.ntlm import hints as ntlm_hints
 from imcprobe.knowledge.replies import REPLIES
 from imcprobe.meaning import Channel
 from imcprobe.model import Family
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 # Answers of one scan are few: servers of one kind say the same.
 _REMEMBERED = 512
 _EHLO_OK = 250
-_NOTHING_SAID = Replies()
+_NOTHING_SAID, _NO_TLS = Replies(), Tls()
 _ROWS = {family: tuple(row for row in REPLIES if family in row.families) for family in Family}
 
 
@@ -29,9 +32,14 @@ def with_evidence(found: Identification, seen: Observation) -> Identification:
     The identification stays the same one when nothing is added, and is the same one for all observations of
     a greeting that add the same: what is made from it later is remembered by its identity.
     """
-    outside, inside = seen.ehlo or (), (seen.tls and seen.tls.ehlo) or ()
-    # Each channel that is judged elsewhere has one line here, in the order of `Channel`.
-    further = (*_of_replies(found.family, seen, outside or inside),)
+    tls, ntlm = seen.tls or _NO_TLS, seen.ntlm
+    outside, inside = seen.ehlo or (), tls.ehlo or ()
+    # In the order of `Channel`.
+    further = (
+        *_of_replies(found.family, seen, outside or inside),
+        *(() if tls.certificate is None else certificate_hints(tls.certificate)),
+        *(() if ntlm is None else ntlm_hints(ntlm)),
+    )
     # What is offered before TLS or within it is offered by one server.
     return _combined(found, telling(outside) | telling(inside), further) or found
 
@@ -68,4 +76,5 @@ def _combined(
         further = tuple(hint for hint in further if hint.channel is not Channel.EHLO)
     if narrowed is found and not further:
         return None
-    return replace(narrowed, hints=(*narrowed.hints, *further))
+    hinted = replace(narrowed, hints=(*narrowed.hints, *further))
+    return hinted if narrowed.product == found.product else with_advisories(hinted)

@@ -73,9 +73,14 @@ class ReplyReader:
         self._lines: list[bytes] = []
 
     @property
+    def code(self) -> int:
+        """The code of the complete reply."""
+        return int(self._code)
+
+    @property
     def reply(self) -> Reply:
         """The complete reply."""
-        return Reply(int(self._code), tuple(line.decode("utf-8", "surrogateescape") for line in self._lines))
+        return Reply(self.code, tuple(line.decode("utf-8", "surrogateescape") for line in self._lines))
 
     def feed(self, chunk: bytes) -> bool:
         """Take the next bytes; True when the reply is complete.

@@ -11,7 +11,7 @@ import select
 import time
 from errno import ECONNREFUSED
 from itertools import takewhile
-from socket import SO_ERROR, SOL_SOCKET
+from socket import SO_ERROR, SO_OOBINLINE, SOL_SOCKET
 from typing import TYPE_CHECKING
 
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, is_plain_greeting
@@ -39,6 +39,7 @@ FIRST_READ = 479
 _PER_MOMENT = 8
 _SUCCESS = Status.SUCCESS
 _ERROR = getattr(select, "EPOLLERR", 0)
+_NOTHING = (None, None, None)
 _REFUSED, _REFUSAL = Status.CONNECTION_REFUSED, name_of(ECONNREFUSED)
 
 
@@ -128,11 +129,15 @@ class FastLane:
         self, targets: list[Target], failed: list[tuple[Target, int | None]]
     ) -> list[tuple[Socket, Target]]:
         """Sockets for the targets, as many as this machine has; the others go to `failed`, with the errno."""
-        add, opened = self._poller.add, []
+        add, opened, inline = self._poller.add, [], self._options.converses
         for at, target in enumerate(targets):
             sock = None
             try:
                 sock = open_socket(target[0])
+                if inline:
+                    sock.setsockopt(
+                        SOL_SOCKET, SO_OOBINLINE, 1
+                    )  # or an urgent byte is lost before it is seen
                 # Of a socket that is not connected yet epoll reports nothing once it is.
                 add(sock.fileno())
             except OSError as error:
@@ -149,7 +154,7 @@ class FastLane:
     def read(self, ready: list[tuple[int, int]], now: float) -> list[int]:
         """Read what these descriptors, which were ready at that moment, have; returns those of others."""
         fresh, leave, limit, seen = self._fresh, self._leave, self._limit, self._seen
-        hang_up, at, make = self._hang_up, time.time(), tuple.__new__
+        hang_up, at, make, take = self._hang_up, time.time(), tuple.__new__, not self._options.converses
         others: list[int] = []
         for fd, events in ready:
             entry = fresh.get(fd)
@@ -162,24 +167,13 @@ class FastLane:
             if code == ECONNREFUSED:
                 del fresh[fd]
                 fields: tuple[object, ...]
-                fields = (
-                    target,
-                    target[0],
-                    _REFUSED,
-                    b"",
-                    None,
-                    None,
-                    None,
-                    NO_TIMES,
-                    1,
-                    _REFUSAL,
-                    at,
-                    None,
-                    None,
-                    None,
-                )
+                fields = target, target[0], _REFUSED, b"", *_NOTHING, NO_TIMES, 1, _REFUSAL, at, *_NOTHING
                 seen.append(make(Observation, fields))
                 hang_up(fd, sock)
+                continue
+            if not take:  # a conversation is to find its greeting
+                del fresh[fd]
+                self._slow.adopt_unread(fd, sock, of_one_address(target, started), started, broken=code)
                 continue
             try:
                 data = sock.recv(FIRST_READ)
@@ -200,7 +194,7 @@ class FastLane:
                 limit.learn(connect_seconds(sock) or now - started)
             took = make(Times, (None, (now - started) * 1000))
             # What a named tuple's own constructor does, without its frame; a test holds the order.
-            fields = target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None, None, None
+            fields = target, target[0], _SUCCESS, data, *_NOTHING, took, 1, None, at, *_NOTHING
             seen.append(make(Observation, fields))
             leave(fd, sock)
         return others

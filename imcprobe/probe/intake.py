@@ -61,8 +61,9 @@ class Intake:
             return 0.0
         return self._later[0][0] if self._later else None
 
-    def pause(self, until: float) -> None:
-        """Begin nothing before that moment."""
+    def hold(self, probe: Probe, until: float) -> None:
+        """Begin nothing before that moment, and this first of all then."""
+        self.put(probe)
         self._paused_until = until
 
     def put(self, probe: Probe, due: float | None = None) -> None:

@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 class Greeted(NamedTuple):
     """A connection whose greeting of `length` bytes is complete but still to be read.
 
-    `seen` is the observation as it is without a conversation, `ends_at` the target's last moment by the
-    monotonic clock.
+    With `implicit` there is none yet: TLS comes first, and the greeting is due by `greeting_by`. `seen` is
+    the observation as it is without a conversation. `ends_at` is the target's last moment, `began` when its
+    connection was begun; moments are of the monotonic clock.
     """
 
     sock: Socket
+    probe: Probe
     seen: Observation
     length: int
+    began: float
     ends_at: float
+    implicit: bool = False
+    greeting_by: float = 0.0
+
+    def after(self, moment: float) -> str:
+        """How long after its start a moment comes, in words."""
+        return f"after {round(moment - self.began, 1):g} s"
 
 
 @dataclass(slots=True, eq=False)
@@ -134,7 +143,8 @@ class Late:
 
     `started` is when its try began, from which the connect limit counts, `dialled` when this connection
     did, `connect_by` when this address is given up, `broken` the errno that is told behind the last byte.
-    `taken` is whether what could have been left for a conversation had to be read.
+    `taken` is whether what could have been left for a conversation had to be read, `implicit` whether TLS
+    comes first.
     """
 
     sock: Socket
@@ -146,6 +156,7 @@ class Late:
     watched: bool = False
     broken: int = 0
     taken: bool = False
+    implicit: bool = False
     dialled: float = 0.0
     reader: ReplyReader = field(default_factory=ReplyReader)
 
@@ -162,6 +173,19 @@ class Late:
             attempts=self.probe.attempts,
             error=error,
             seen_at=time.time(),
+        )
+
+    def greeted(self, status: Status, options: ProbeOptions) -> Greeted:
+        """The connection for a conversation, its greeting complete; or, where TLS comes first, none begun."""
+        return Greeted(
+            self.sock,
+            self.probe,
+            self.seen(status, None, greeted=not self.implicit),
+            self.reader.length,
+            began=self.dialled,
+            ends_at=self.probe.ends_at(options),
+            implicit=self.implicit,
+            greeting_by=self.greeting_due(options),
         )
 
     def failure(self, code: int | None) -> Observation:

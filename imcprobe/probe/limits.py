@@ -18,6 +18,8 @@ except ImportError:  # a system without them has no such limit to ask for
 # quarter must do: whoever finds none left waits.
 RESERVED_FILES = 64
 _SHARE = 4
+# A conversation is held or waits, each in places of its own.
+_PLACES = 2
 
 
 def allowed_connections(wanted: int) -> int:
@@ -34,11 +36,22 @@ def allowed_connections(wanted: int) -> int:
     return max(1, min(wanted, soft - min(RESERVED_FILES, soft // _SHARE)))
 
 
+def connections(options: ProbeOptions, targets: int) -> int:
+    """How many connections there may be at once for so many targets, those that talk or wait to included."""
+    places = (options.concurrency, *[options.conversations] * _PLACES * options.converses)
+    return sum(min(each, max(targets, 1)) for each in places)
+
+
 def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:
     """The options, with no more connections than open files allow for so many targets."""
-    wanted = min(options.concurrency, max(targets, 1))
+    wanted = connections(options, targets)
     allowed = allowed_connections(wanted)
-    return options if allowed == wanted else replace(options, concurrency=allowed)
+    if allowed == wanted:
+        return options
+    if not options.converses:
+        return replace(options, concurrency=allowed)
+    talking = max(1, min(options.conversations, allowed // (2 * _PLACES)))
+    return replace(options, conversations=talking, concurrency=max(1, allowed - talking * _PLACES))
 
 
 def open_files() -> int:

@@ -16,6 +16,8 @@ BACK_OFF = 1.0
 QUIT_TIMEOUT = 1.5
 # Addresses of one name that are tried, inside one connect limit.
 MAX_ADDRESSES = 4
+# Where TLS comes first of all (RFC 8314, 7.3).
+IMPLICIT_TLS_PORT = 465
 _HELO_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}", re.ASCII)
 
 
@@ -58,6 +60,20 @@ class ProbeOptions:
     ptr: bool = False
     all_addresses: bool = False
     conversations: int = 256
+
+    @property
+    def asks_ehlo(self) -> bool:
+        """Whether EHLO is sent: nothing else tells what can be asked further."""
+        return self.ehlo or self.tls or self.ntlm
+
+    @property
+    def converses(self) -> bool:
+        """Whether there is anything to say besides QUIT."""
+        return self.asks_ehlo or self.help_command
+
+    def is_implicit(self, port: int) -> bool:
+        """Whether TLS comes first of all on that port."""
+        return self.implicit_tls or port == IMPLICIT_TLS_PORT
 
     def __post_init__(self) -> None:
         for name in ("connect_timeout", "greeting_timeout", "deadline"):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from imcprobe.model import Target
-    from imcprobe.probe.late import Greeted
 
 
 class Outside(Protocol):
@@ -14,10 +13,6 @@ class Outside(Protocol):
 
     def supply(self, count: int) -> list[Target]:
         """Return targets whose host is a literal address, `count` at the most, none when there is none."""
-        ...
-
-    def converse(self, greeted: Greeted) -> None:
-        """Take a connection whose greeting is unread; the sweep's `release` is called at its end."""
         ...
 
     def turned(self) -> None:

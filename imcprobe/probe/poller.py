@@ -28,8 +28,8 @@ class Poller(Protocol):
 
     forgets_closed: bool
 
-    def add(self, fd: int) -> None:
-        """Watch a descriptor: for data, its end, an error (and the connection, if asked for)."""
+    def add(self, fd: int, *, connect: bool = False) -> None:
+        """Watch a descriptor: for data, its end, an error; and the connection, if asked for."""
         ...
 
     def closing(self, fd: int) -> None:
@@ -67,8 +67,8 @@ class EpollPoller:
         self._mask = select.EPOLLIN | select.EPOLLET | (select.EPOLLOUT if watch_connect else 0)
         loop.add_reader(self._epoll.fileno(), wake)
 
-    def add(self, fd: int) -> None:
-        self._epoll.register(fd, self._mask)
+    def add(self, fd: int, *, connect: bool = False) -> None:
+        self._epoll.register(fd, self._mask | select.EPOLLOUT if connect else self._mask)
 
     def closing(self, fd: int) -> None:
         """Nothing: closing takes a descriptor out of the set."""
@@ -98,10 +98,10 @@ class LoopPoller:
         self._watched: set[int] = set()
         self._ready: dict[int, None] = {}
 
-    def add(self, fd: int) -> None:
+    def add(self, fd: int, *, connect: bool = False) -> None:
         self._watched.add(fd)
         self._loop.add_reader(fd, self._readable, fd)
-        if self._watch_connect:
+        if connect or self._watch_connect:
             self._loop.add_writer(fd, self._connected, fd)
 
     def closing(self, fd: int) -> None:

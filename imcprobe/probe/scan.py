@@ -18,6 +18,7 @@ from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import Resolver, system_lookup
 from imcprobe.probe.sockets import all_plain, dial, has_route, is_literal
 from imcprobe.probe.sweep import Sweep
+from imcprobe.probe.talks import Talks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
@@ -70,6 +71,7 @@ class Scan:
         self._names: deque[Target] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._outbox = Outbox()
+        self._talks = Talks(self.options, self._spawn, self._told)
         self._cutting: asyncio.Task[None] | None = None
         self._leave_by: float | None = None
         self._exhausted = False
@@ -89,7 +91,7 @@ class Scan:
 
         Raises what the iterable of targets raises. Closing the generator closes every connection.
         """
-        if self.options.ehlo:  # aiosmtplib loads only when wanted, and while there are files left
+        if self.options.converses:  # aiosmtplib loads only when wanted, and while there are files left
             import_module("imcprobe.probe.session")
         loop = asyncio.get_running_loop()
         self._sweep = sweep = Sweep(
@@ -97,6 +99,7 @@ class Scan:
             self.options,
             self,
             self._outbox,
+            self._talks,
             exhaustion=self._exhaustion,
             poller=self._new_poller,
             dial=self._dial,
@@ -137,6 +140,7 @@ class Scan:
 
     async def _cut(self) -> None:
         """End now: conversations hand over the greeting that they began with."""
+        self._talks.cut()
         await self._cancel_tasks()
         self._end()
 
@@ -215,24 +219,8 @@ class Scan:
     def _report(self, target: Target, address: str | None, status: Status, error: str | None) -> None:
         self._outbox.add(Observation(target, address, status, error=error, seen_at=time.time()))
 
-    def converse(self, greeted: Greeted) -> None:
-        """Begin a conversation, or none when everything is being cut short."""
-        from imcprobe.probe.session import converse
-
-        if self._cutting is None:
-            task = self._spawn(converse(greeted, self.options))
-            task.add_done_callback(lambda task: self._conversed(greeted, task))
-        else:
-            self._conversed(greeted, None)
-
-    def _conversed(self, greeted: Greeted, task: asyncio.Task[Observation] | None) -> None:
-        if task is None or task.cancelled():
-            greeted.sock.close()  # unless the conversation had begun, and took it
-            self._cut_short = True
-            self._outbox.add(greeted.seen._replace(error="EHLO was cut short: the scan was stopped"))
-        elif task.exception() is None:
-            self._outbox.add(task.result())
-        self._running.release(greeted.sock)
+    def _told(self, greeted: Greeted, seen: Observation | None) -> None:
+        self._running.conversed(greeted, seen)
 
     @property
     def _running(self) -> Sweep:
@@ -259,7 +247,7 @@ class Scan:
     def turned(self) -> None:
         waiting = self._tasks or self._held or self._names
         if self._running.idle and (self._stopping or (self._exhausted and not waiting)):
-            cut_short = self._cut_short or self._running.cut_short
+            cut_short = self._cut_short or self._running.cut_short or self._talks.cut_short
             self._whole = self._exhausted and not waiting and not cut_short
             self._end()
         else:

@@ -1,9 +1,8 @@
-"""Conversations: what takes more than reading a greeting is aiosmtplib's business.
+"""Conversations: what takes more than reading a greeting, as far as the options ask for it.
 
-The socket comes from the sweep with its greeting complete but unread. aiosmtplib pairs replies with
-commands by their order only: whatever else has arrived before EHLO goes out would be taken for EHLO's
-reply. So there is no EHLO for a server that spoke out of turn, and a reply to it is believed when QUIT
-is answered as QUIT is.
+The socket comes from the sweep with its greeting complete but unread (or, where TLS comes first, with
+nothing said). aiosmtplib says the commands, one at a time. A server that speaks out of turn is asked nothing
+more, and what it has answered is believed when QUIT is answered as QUIT is.
 """
 
 from __future__ import annotations
@@ -12,196 +11,247 @@ import asyncio
 import contextlib
 import socket
 import time
-from typing import TYPE_CHECKING, TypeVar
+from base64 import b64encode
+from typing import TYPE_CHECKING
 
 import aiosmtplib
 
 from imcprobe.errors import ReplyError
-from imcprobe.fingerprint.reply import ReplyReader
+from imcprobe.evidence import Replies, Reply, Tls
+from imcprobe.fingerprint.ehlo import keywords
+from imcprobe.fingerprint.ntlm import NEGOTIATE, challenge_of, decode
+from imcprobe.fingerprint.reply import parse_reply
+from imcprobe.model import Status
+from imcprobe.probe.implicit import greeting_inside
 from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import name_of
+from imcprobe.probe.timelimit import TimeLimit
+from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected
+from imcprobe.probe.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from imcprobe.model import Observation
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
 
-T = TypeVar("T")
-
-_OK = 250
-_GREETING = b"220 \r\n"
-# Of bytes that came out of turn this much is kept: enough to see what it is.
-MAX_EARLY = 4096
+_OK, _READY, _GO_ON = 250, 220, 334
+# How a server says that it knows no EHLO (RFC 5321, 4.1.4 and 4.2.4): HELO is asked then.
+_UNKNOWN = frozenset({500, 501, 502, 504})
 # How QUIT is answered, at its time or out of time (RFC 5321, 4.2.3 and 3.8).
 _GOODBYES = (b"221", b"421")
+_HANDSHAKE = "the TLS handshake"
+_TALKED_OVER = "something was said, not by TLS, behind the answer to STARTTLS"
 
-# aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and
-# our own reader its one: the most specific first, each with the words for Observation.error.
-_WORDS: tuple[tuple[type[Exception], Callable[[Exception], str]], ...] = (
-    (aiosmtplib.SMTPServerDisconnected, lambda _: "connection closed during EHLO"),
-    (ReplyError, lambda error: f"EHLO answered with no SMTP reply: {error}"),
-    (TimeoutError, lambda _: "no complete EHLO reply in time"),
-    (OSError, lambda error: f"{name_of(getattr(error, 'errno', None))} during EHLO"),
-    (aiosmtplib.SMTPException, lambda error: f"EHLO failed: {error}"),
-    (ValueError, lambda error: f"EHLO failed: {error}"),  # UnicodeError among them
+
+class _OutOfStepError(Exception):
+    """The server said something that nobody had asked for."""
+
+
+class _OverError(Exception):
+    """Nothing more can be asked, and it has been told why."""
+
+
+# aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and our
+# own readers theirs: the most specific first, each with the words for Observation.error.
+_WORDS: tuple[tuple[type[Exception], Callable[[Exception, str], str]], ...] = (
+    (TlsError, lambda error, step: f"TLS broke during {step}: {error}"),
+    (aiosmtplib.SMTPServerDisconnected, lambda _, step: f"connection closed during {step}"),
+    (ReplyError, lambda error, step: f"{step} answered with no SMTP reply: {error}"),
+    (TimeoutError, lambda _, step: f"no complete {step} reply in time"),
+    (OSError, lambda error, step: f"{name_of(getattr(error, 'errno', None))} during {step}"),
+    (aiosmtplib.SMTPException, lambda error, step: f"{step} failed: {error}"),
+    (ValueError, lambda error, step: f"{step} failed: {error}"),  # UnicodeError among them
 )
 _EXPECTED = tuple(kind for kind, _ in _WORDS)
 _OUT_OF_STEP = "replies out of step with commands: what answered EHLO may have been said before it"
 
 
 async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
-    """EHLO, then QUIT; the observation gains the reply's lines, or an error, or the early bytes.
+    """Ask what the options want to know, then QUIT; the observation gains what came of it, or an error.
 
     Never raises for anything that a server does. All but the goodbye ends before `greeted.ends_at`.
     """
-    sock = _PeekedSocket(greeted.sock, greeted.length)
+    wire = Wire(greeted.sock, greeted.length)
     client = aiosmtplib.SMTP(
-        sock=sock,
+        sock=wire,
         timeout=None,  # one limit for all of it, below
         start_tls=False,  # else connect() itself sends EHLO and STARTTLS
-        local_hostname=options.helo_name or _address_literal(sock),  # else getfqdn() per connection
+        local_hostname=options.helo_name or _address_literal(wire),  # else getfqdn() per connection
     )
     try:
-        seen = await _asked(client, sock, greeted, options)
-        if options.quit and sock.in_step:
-            await _quit(client)
-            if seen.ehlo is not None and not sock.is_farewell:
-                return seen._replace(ehlo=None, error=_OUT_OF_STEP)
-        return seen
+        seen = greeted.seen
+        if greeted.implicit:
+            seen = await greeting_inside(client, wire, greeted)
+            if seen.status is not Status.SUCCESS:
+                return seen
+        return await _Talk(client, wire, seen, options).hold(greeted.ends_at)
     finally:
         client.close()
-        sock.close()
+        wire.close()
 
 
-async def _asked(
-    client: aiosmtplib.SMTP, sock: _PeekedSocket, greeted: Greeted, options: ProbeOptions
-) -> Observation:
-    limit = min(options.greeting_timeout, greeted.ends_at - time.monotonic())
-    try:
-        return await _in_time(_ehlo(client, sock, greeted.seen), limit)
-    except _EXPECTED as error:
-        return greeted.seen._replace(error=_words(error))
+class _Talk:
+    """One conversation: `seen` is what is known by now."""
 
+    def __init__(self, client: aiosmtplib.SMTP, wire: Wire, seen: Observation, options: ProbeOptions) -> None:
+        self.seen = seen
+        self._step = "the greeting"
+        self._client = client
+        self._name = str(client.local_hostname).encode()
+        self._wire = wire
+        self._options = options
+        self._replies: dict[str, Reply] = {}
+        self._in_step = True
 
-async def _ehlo(client: aiosmtplib.SMTP, sock: _PeekedSocket, seen: Observation) -> Observation:
-    await client.connect()
-    early = sock.early()
-    if early:
-        return seen._replace(greeting=seen.greeting + early)
-    reply = sock.expect_reply()
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPException:
-        if sock.refused is not None:
-            raise sock.refused from None
-        if not sock.answered:
-            raise
-    if len(reply.data) > reply.length:
-        return seen._replace(error=_OUT_OF_STEP)
-    sock.in_step = True
-    if reply.reply.code != _OK:
-        return seen._replace(error=f"EHLO refused with {reply.reply.code}")
-    return seen._replace(ehlo=reply.reply.lines)
-
-
-async def _quit(client: aiosmtplib.SMTP) -> None:
-    """Say goodbye: what came is kept whatever becomes of it, even when it is cut short."""
-    with contextlib.suppress(
-        aiosmtplib.SMTPException, OSError, TimeoutError, ValueError, asyncio.CancelledError
-    ):
-        await client.quit(timeout=QUIT_TIMEOUT)
-
-
-async def _in_time(work: Coroutine[None, None, T], limit: float) -> T:
-    """Wait for `work`, and what has come by then counts, however late this is run. Raises TimeoutError."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait((task,), timeout=max(limit, 0.0))
-        # Whatever was read in the turn in which the time was up has woken the task by the next one.
-        if not task.done():
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        if not task.cancelled():
-            task.exception()  # known by now, or of no use to anybody
-
-
-class _PeekedSocket(socket.socket):
-    """Stands between aiosmtplib and what it would read otherwise than RFC 5321, or over and over.
-
-    It gives out a short greeting for the real one, keeps aside what stands behind it and, once a reply is
-    expected, reads that itself: aiosmtplib gets its code when it is whole, and the end for one that is none
-    (`refused` says why). `answered` is whether it came, `in_step` whether it answers the command before it,
-    as far as is known.
-    """
-
-    def __init__(self, sock: socket.SocketType, greeting: int) -> None:
-        super().__init__(sock.family, sock.type, sock.proto, fileno=sock.detach())
-        self.setblocking(False)
-        self._left = greeting
-        self._early = b""
-        self._reply: ReplyReader | None = None
-        self._goodbye = b""
-        self.refused: ReplyError | None = None
-        self.answered = False
-        self.in_step = False
-
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        if self._left:
-            while self._left:  # all of it is there, unless a reset has thrown it away
-                data = super().recv(self._left, flags)
-                if not data:
-                    return data
-                self._left -= len(data)
-            return _GREETING
-        data = super().recv(bufsize, flags)
-        if self._reply is None:
-            self._early = (self._early + data)[:MAX_EARLY]
-        elif self.answered:
-            self._goodbye = (self._goodbye + data)[: len(_GOODBYES[0])]
-        elif data:
-            return self._read_reply(self._reply, data)
-        return data
-
-    def _read_reply(self, reply: ReplyReader, data: bytes) -> bytes:
+    async def hold(self, ends_at: float) -> Observation:
+        """Ask, take leave, and tell."""
         try:
-            self.answered = reply.feed(data)
-        except ReplyError as error:
-            self.refused = error
-            return b""
-        if not self.answered:
-            raise BlockingIOError  # as if nothing had come yet
-        return b"%d \r\n" % reply.reply.code
+            async with TimeLimit(min(self._options.greeting_timeout, ends_at - time.monotonic())):
+                await self._ask_all()
+        except _OverError:
+            self._in_step = False
+        except _OutOfStepError:
+            self._disbelieve()
+        except _EXPECTED as error:
+            self._failed(error)
+        if self._options.quit and self._in_step:
+            await self._leave()
+        return self.seen._replace(replies=Replies(**self._replies)) if self._replies else self.seen
 
-    def expect_reply(self) -> ReplyReader:
-        """Take what comes from now on for the reply to a command."""
-        self._reply = ReplyReader()
-        return self._reply
+    async def _ask_all(self) -> None:
+        options = self._options
+        if not self._client.is_connected:
+            await self._client.connect()  # which takes the greeting: it has come already
+        if early := self._wire.early():  # what is behind a greeting belongs to it, whatever it is
+            self.seen = self.seen._replace(greeting=self.seen.greeting + early)
+            raise _OverError
+        if options.asks_ehlo:
+            await self._hello()
+        if options.help_command:
+            self._replies["help"] = await self._ask(b"HELP")
+        if options.tls and self.seen.tls is None:
+            await self._start_tls()
+        if options.ntlm:
+            await self._challenge()
 
-    @property
-    def is_farewell(self) -> bool:
-        """Whether what came behind the reply is the answer to QUIT, the beginning of it, or nothing."""
-        return any(code.startswith(self._goodbye) for code in _GOODBYES)
+    async def _hello(self) -> None:
+        """EHLO, and HELO for a server that knows none."""
+        reply = await self._ask(b"EHLO", self._name)
+        if reply.code == _OK:
+            self.seen = self.seen._replace(ehlo=reply.lines)
+            return
+        self._note(f"EHLO refused with {reply.code}")
+        if reply.code in _UNKNOWN:
+            self._replies["helo"] = await self._ask(b"HELO", self._name)
 
-    def early(self) -> bytes:
-        """Bytes behind the greeting, taken now or before: asked for once, just before a command."""
-        with contextlib.suppress(OSError):
-            return (self._early + super().recv(MAX_EARLY))[:MAX_EARLY]
-        return self._early
+    async def _start_tls(self) -> None:
+        """STARTTLS where it is offered; EHLO is asked anew inside, as nothing said before counts there."""
+        lines = self.seen.ehlo
+        tls = Tls(offered=None if lines is None else "STARTTLS" in keywords(lines))
+        self.seen = self.seen._replace(tls=tls)
+        if not tls.offered:
+            return
+        try:
+            reply = await self._ask(b"STARTTLS")
+            self._replies["starttls"] = reply
+            if reply.code != _READY:
+                self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS refused with {reply.code}"))
+                return
+            tls = await self._shaken_hands(tls)
+        except (_OutOfStepError, TlsError) as error:
+            words = _TALKED_OVER if isinstance(error, _OutOfStepError) else str(error)
+            self.seen = self.seen._replace(tls=tls._replace(error=words))
+            raise _OverError from error
+        self.seen = self.seen._replace(tls=tls)
+        inside = await self._ask(b"EHLO", self._name, step="EHLO inside TLS")
+        if inside.code == _OK:
+            self.seen = self.seen._replace(tls=tls._replace(ehlo=inside.lines))
+
+    async def _shaken_hands(self, tls: Tls) -> Tls:
+        """What a handshake brings, once it is through. Raises TlsError."""
+        self._step = _HANDSHAKE
+        if self._wire.early():
+            raise _OutOfStepError
+        host = self.seen.target.host
+        await self._wire.start_tls(host)
+        return inspected(self._wire.layer, tls, host)
+
+    async def _challenge(self) -> None:
+        """Begin to authenticate where NTLM is offered, and leave off at the challenge."""
+        tls = self.seen.tls
+        lines = (None if tls is None else tls.ehlo) or self.seen.ehlo
+        if lines is None or "NTLM" not in map(str.upper, keywords(lines).get("AUTH", ())):
+            return
+        reply = await self._ask(b"AUTH", b"NTLM", step="AUTH NTLM")
+        if reply.code == _GO_ON:
+            reply = await self._ask(b64encode(NEGOTIATE), step="AUTH NTLM")
+        if reply.code != _GO_ON:
+            self._note(f"AUTH NTLM answered with {reply.code}")
+            return
+        message = challenge_of(reply.text)
+        self.seen = self.seen._replace(ntlm=None if message is None else decode(message))
+        await self._ask(b"*", step="the end of AUTH NTLM")
+
+    async def _ask(self, *words: bytes, step: str | None = None) -> Reply:
+        """Say a command, and return what answers it. Raises _OutOfStepError and what is expected."""
+        self._step = step or words[0].decode()
+        if self._wire.early():
+            raise _OutOfStepError
+        reader = self._wire.expect_reply()
+        try:
+            await self._client.execute_command(*words)
+        except aiosmtplib.SMTPException as error:
+            if not self._wire.answered:
+                raise (self._wire.refused or self._wire.tls_error or error) from None
+        if len(reader.data) > reader.length:
+            raise _OutOfStepError
+        return reader.reply
+
+    async def _leave(self) -> None:
+        """Say QUIT, and see by its answer whether the others were in step.
+
+        What came is kept whatever becomes of it, even when it is cut short.
+        """
+        goodbye = self._wire.early()
+        if not goodbye:
+            reader = self._wire.expect_reply()
+            with contextlib.suppress(*_EXPECTED, asyncio.CancelledError):
+                async with TimeLimit(QUIT_TIMEOUT):
+                    await self._client.execute_command(b"QUIT")
+            goodbye = bytes(reader.data)
+        if not any(code.startswith(goodbye[: len(code)]) for code in _GOODBYES):
+            self._disbelieve()
+            return
+        with contextlib.suppress(ReplyError):
+            if (read := parse_reply(goodbye)) is not None:
+                self._replies["quit"] = read[0]
+
+    def _disbelieve(self) -> None:
+        """Take back all that may have been said ahead of what it answers; what TLS has shown stands."""
+        self._in_step = False
+        seen, tls = self.seen, self.seen.tls
+        if seen.ehlo is None and not self._replies and seen.ntlm is None and self._step != "EHLO":
+            return
+        self._replies.clear()
+        tls = tls._replace(ehlo=None) if tls is not None and tls.negotiated else None
+        self.seen = seen._replace(ehlo=None, ntlm=None, tls=tls, error=_OUT_OF_STEP)
+
+    def _failed(self, error: Exception) -> None:
+        """Tell what ended it."""
+        self._in_step = False
+        tls = self.seen.tls
+        if self._step == _HANDSHAKE and tls is not None:
+            self.seen = self.seen._replace(tls=tls._replace(error=NOT_IN_TIME))
+        else:
+            self._note(next(words(error, self._step) for kind, words in _WORDS if isinstance(error, kind)))
+
+    def _note(self, error: str) -> None:
+        self.seen = self.seen._replace(error=self.seen.error or error)
 
 
 def _address_literal(sock: socket.socket) -> str:
     """The own end of the connection as EHLO wants it (RFC 5321, 4.1.3): `[192.0.2.1]`."""
     address = sock.getsockname()[0].partition("%")[0]
     return f"[IPv6:{address}]" if sock.family == socket.AF_INET6 else f"[{address}]"
-
-
-def _words(error: Exception) -> str:
-    return next(words(error) for kind, words in _WORDS if isinstance(error, kind))

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.reply import GREETING, MAX_REPLY_BYTES, ReplyReader
 from imcprobe.model import Observation, Status
-from imcprobe.probe.late import Greeted, Late, Probe, judge
+from imcprobe.probe.late import Late, Probe, judge
 from imcprobe.probe.outcomes import name_of, status_of
-from imcprobe.probe.sockets import connect, connect_seconds, has_ended, is_connected, swallow, unread
+from imcprobe.probe.peek import glance
+from imcprobe.probe.sockets import connect, connect_seconds, is_connected, swallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.pace import ConnectLimit
     from imcprobe.probe.poller import Poller
@@ -61,19 +63,14 @@ class SlowLane:
         self._lates: dict[int, Late] = {}
         self._heap: list[tuple[float, int, Late]] = []
         self._serial = count()
-        self._talking = 0
 
     def __len__(self) -> int:
-        return len(self._lates) + self._talking
+        return len(self._lates)
 
     @property
     def next_due(self) -> float | None:
         """When something here has to be looked at, by the monotonic clock."""
         return self._heap[0][0] if self._heap else None
-
-    def release(self) -> None:
-        """Take note that a conversation has ended."""
-        self._talking -= 1
 
     def close(self) -> None:
         """Close every socket, without a word."""
@@ -87,15 +84,16 @@ class SlowLane:
 
         Raises OSError when that is refused at once or this machine has run out of something.
         """
+        implicit = self._options.is_implicit(probe.target.port)
         sock = connect(probe.address, probe.target.port, self._dial)
         try:
-            self._poller.add(sock.fileno())
+            self._poller.add(sock.fileno(), connect=implicit)
         except OSError:
             sock.close()
             raise
         now = time.monotonic()
         probe.connected(now)
-        late = Late(sock, probe, probe.since or now, now, dialled=now)
+        late = Late(sock, probe, probe.since or now, now, dialled=now, implicit=implicit)
         self._hold(sock.fileno(), late)
         late.connect_by = now + max(self._connect_due(late) - now, 0.0) / (probe.others + 1)
         # The moment of connection may go by unseen: it is looked for when the greeting could be late.
@@ -115,6 +113,14 @@ class SlowLane:
             self._schedule(late, late.greeting_due(self._options))
             self._read(late)
 
+    def adopt_unread(self, fd: int, sock: Socket, probe: Probe, started: float, *, broken: int = 0) -> None:
+        """Take over a connection on which something has come, which nobody has taken yet."""
+        late = Late(sock, probe, started, started, dialled=started, broken=broken)
+        self._hold(fd, late)
+        self._peek(late)
+        if self._lates.get(fd) is late:
+            self._schedule(late, late.greeting_due(self._options))
+
     def overdue(self, fd: int, sock: Socket, probe: Probe, started: float, now: float) -> None:
         """Take over a connection on which nothing came within the first limit."""
         late = Late(sock, probe, started, started, dialled=started)
@@ -130,7 +136,9 @@ class SlowLane:
         late = self._lates.get(fd)
         if late is None:
             return
-        if self._options.ehlo and not late.taken:
+        if late.implicit:
+            self._look_for_connection(late)
+        elif self._options.converses and not late.taken:
             self._peek(late)
         else:
             self._read(late)
@@ -170,38 +178,33 @@ class SlowLane:
                 return
 
     def _peek(self, late: Late) -> None:
-        stuck = False
         while True:  # SO_RCVLOWAT swallows events of its own: looked at again once it is set
-            # Asked before the look: at its end, and nothing new to see, is the end.
-            ended = has_ended(late.sock)
-            try:
-                data = late.sock.recv(_READ, socket.MSG_PEEK)
-            except BlockingIOError:
+            seen = glance(late.sock, len(late.reader.data))
+            if seen.new:
+                if self._feed(late, seen.new):
+                    return
+                late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(late.reader.data) + 1)
                 self._note_connected(late)
-                return
-            except OSError as error:
-                self._broken(late, error.errno)
-                return
-            new = data[len(late.reader.data) :]
-            if new and self._feed(late, new):
-                return
-            if new:
-                late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
-                self._note_connected(late)
-                stuck = False
-            elif not stuck and unread(late.sock) > len(data):
-                stuck = True  # or it has come this very moment
-            elif stuck:  # behind an urgent byte, which no look gets past
+            elif seen.stuck:
                 late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-                late.taken = swallow(late.sock, len(data))
+                late.taken = swallow(late.sock, len(late.reader.data))
                 self._read(late)
                 return
-            elif ended:
-                code = late.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                self._broken(late, code) if code else self._closed(late)
+            elif seen.errno is None:
+                self._note_connected(late)
                 return
             else:
+                self._broken(late, seen.errno) if seen.errno else self._closed(late)
                 return
+
+    def _look_for_connection(self, late: Late) -> None:
+        """Where TLS comes first, all behind the connection is the conversation's business."""
+        code = late.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._broken(late, code)
+        elif is_connected(late.sock):
+            self._note_connected(late)
+            self._hand_over(late, Status.IO_TIMEOUT)
 
     def _note_connected(self, late: Late) -> None:
         if late.connected_at is not None:
@@ -233,20 +236,18 @@ class SlowLane:
         if code != GREETING:
             status, error = judge(code)
             self._end(late, status, error, greeted=True)
-        elif self._options.ehlo and not late.taken and len(late.reader.data) == late.reader.length:
-            self._hand_over(late)
+        elif self._options.converses and not late.taken and len(late.reader.data) == late.reader.length:
+            self._hand_over(late, Status.SUCCESS)
         else:
             self._end(late, Status.SUCCESS, _URGENT if late.taken else None, greeted=True)
 
-    def _hand_over(self, late: Late) -> None:
+    def _hand_over(self, late: Late, status: Status) -> None:
         fd = late.sock.fileno()
         del self._lates[fd]
         self._poller.discard(fd)
         late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-        self._talking += 1
-        seen = late.seen(Status.SUCCESS, None, greeted=True)
-        length, late.reader = late.reader.length, ReplyReader()
-        self._converse(Greeted(late.sock, seen, length, late.probe.ends_at(self._options)))
+        self._converse(late.greeted(status, self._options))
+        late.reader = ReplyReader()
 
     def _closed(self, late: Late) -> None:
         if late.broken:
@@ -269,7 +270,9 @@ class SlowLane:
     def _overdue(self, late: Late, now: float) -> None:
         if late.connected_at is None and is_connected(late.sock):
             late.connected_at = late.made_at()
-        if late.connected_at is not None:
+        if late.connected_at is not None and late.implicit:
+            self._hand_over(late, Status.IO_TIMEOUT)
+        elif late.connected_at is not None:
             self._extend(late, now, late.greeting_due(self._options), Status.IO_TIMEOUT)
         elif now < late.connect_by:
             self._schedule(late, late.connect_by)
@@ -287,7 +290,7 @@ class SlowLane:
     def _end(self, late: Late, status: Status, error: str | None, *, greeted: bool = False) -> None:
         fd = late.sock.fileno()
         del self._lates[fd]
-        if self._options.ehlo:
+        if self._options.converses:
             if not late.taken:
                 swallow(late.sock, len(late.reader.data) or 1)
             late.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)  # or no answer to QUIT is seen

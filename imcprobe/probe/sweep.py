@@ -19,6 +19,7 @@ from imcprobe.probe.fastlane import FastLane
 from imcprobe.probe.goodbye import Goodbyes
 from imcprobe.probe.intake import Intake
 from imcprobe.probe.late import Probe, of_one_address
+from imcprobe.probe.options import IMPLICIT_TLS_PORT
 from imcprobe.probe.outcomes import failure
 from imcprobe.probe.pace import ConnectLimit
 from imcprobe.probe.poller import MAX_EVENTS
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from imcprobe.model import Observation
+    from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.probe.outbox import Outbox
     from imcprobe.probe.outside import Outside
     from imcprobe.probe.poller import Poller
     from imcprobe.probe.sockets import Dial, Socket
+    from imcprobe.probe.talks import Talks
 
 # New connections in a row: many enough to amortise it, few enough that answers are read in between.
 MAX_STARTS = 128
@@ -54,6 +57,7 @@ class Sweep:
         options: ProbeOptions,
         outside: Outside,
         outbox: Outbox,
+        talks: Talks,
         *,
         exhaustion: Exhaustion,
         poller: Callable[..., Poller],
@@ -63,6 +67,7 @@ class Sweep:
         self._options = options
         self._outside = outside
         self._outbox = outbox
+        self._talks = talks
         self._exhaustion = exhaustion
         self._poller = poller(loop, self._turn, watch_connect=options.watch_connect)
         self._intake = Intake(options, outside.supply, time.monotonic())
@@ -77,7 +82,7 @@ class Sweep:
             self._poller,
             finish=self._finish,
             again=self._next_address,
-            converse=outside.converse,
+            converse=talks.add,
             hang_up=self._hang_up,
             dial=dial,
         )
@@ -96,20 +101,20 @@ class Sweep:
             dial=dial,
         )
         # Only the plain case is fast: one address, and nothing to watch but the greeting.
-        self._all_slow = options.ehlo or options.watch_connect
+        self._all_slow = options.implicit_tls or options.watch_connect
         self._alarm = Alarm(loop, self._expiring_turn)
         self._kicked: asyncio.Handle | None = None
         self._closed = False
 
     @property
     def in_flight(self) -> int:
-        """Targets begun and not ended, goodbyes and conversations included."""
-        return len(self._fast) + len(self._goodbyes) + len(self._slow)
+        """Targets begun and not ended, goodbyes included, and conversations without a place of their own."""
+        return len(self._fast) + len(self._goodbyes) + len(self._slow) + self._talks.excess
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to wait for but the supply."""
-        return not (self.in_flight or len(self._intake))
+        return not (self.in_flight or len(self._intake) or len(self._talks))
 
     def add(self, probe: Probe) -> None:
         """Take a probe of a name, or one that is to go on."""
@@ -121,10 +126,11 @@ class Sweep:
         if self._kicked is None and not self._closed:
             self._kicked = self._loop.call_soon(self._turn)
 
-    def release(self, sock: Socket) -> None:
-        """Take note that a conversation has ended, and its connection."""
-        self._intake.ended(sock)
-        self._slow.release()
+    def conversed(self, greeted: Greeted, seen: Observation | None) -> None:
+        """Take what came of a conversation; its connection is closed."""
+        self._intake.ended(greeted.sock)
+        if seen is not None:
+            self._end(greeted.probe, seen)
         self.kick()
 
     @property
@@ -192,12 +198,11 @@ class Sweep:
         if places <= 0:
             return False
         probes, plain = self._intake.take(places, time.monotonic())
+        if self._all_slow or any(port == IMPLICIT_TLS_PORT for _, port in plain):
+            probes, plain = [*probes, *map(of_one_address, plain)], []
         for probe in probes:
             self._begin(probe)
-        if self._all_slow:
-            for target in plain:
-                self._begin(of_one_address(target))
-        elif plain:
+        if plain:
             self._fast.begin(plain)
         return len(probes) + len(plain) == places
 
@@ -222,18 +227,13 @@ class Sweep:
             if self._exhaustion.is_away(probe.address):
                 self._wait_for_network(probe, code, pause)
             else:
-                self._wait(probe, pause)
+                self._intake.hold(probe, time.monotonic() + pause)
             return
         seen = failure(probe.target, probe.address, code)
         if probe.others:
             self._next_address(probe, seen)
         else:
             self._end(probe, seen)
-
-    def _wait(self, probe: Probe, pause: float) -> None:
-        """Begin nothing for so many seconds, and this first of all then."""
-        self._intake.put(probe)
-        self._intake.pause(time.monotonic() + pause)
 
     def _wait_for_network(self, probe: Probe, code: int | None, pause: float) -> None:
         """Try an address of a network that stands, or this one again later: nobody else is to wait for it."""
@@ -245,7 +245,7 @@ class Sweep:
         if self._exhaustion.stands:
             self._intake.put(probe, time.monotonic() + AWAY_PAUSE)
         else:
-            self._wait(probe, pause)
+            self._intake.hold(probe, time.monotonic() + pause)
 
     def _next_address(self, probe: Probe, seen: Observation) -> None:
         if not self._begun_anew(probe, seen):

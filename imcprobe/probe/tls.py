@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imcprobe.fingerprint.certificate import read
 from imcprobe.probe.sockets import is_literal
-from imcprobe.probe.trust import trust
+from imcprobe.probe.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,9 +66,11 @@ class TlsLayer:
         self._received += len(data)
         if not self.is_up:
             self._step()
-            if not self.is_up and self._received > MAX_HANDSHAKE:
-                raise TlsError("a handshake without an end")
-        return self._read() if self.is_up else b""
+        if self.is_up:
+            return self._read()
+        if self._received > MAX_HANDSHAKE:
+            raise TlsError("a handshake without an end")
+        return b""
 
     def write(self, data: bytes) -> None:
         """Take what is to be said, once TLS is up. Raises TlsError."""
@@ -140,6 +142,10 @@ def _reason(error: ssl.SSLError) -> str:
     return (error.reason or "no TLS").replace("_", " ").lower()
 
 
+# What this system trusts is read once.
+_trust = lru_cache(maxsize=1)(Trust)
+
+
 def inspected(layer: TlsLayer, tls: Tls, host: str) -> Tls:
     """Add what a handshake that is through has shown."""
     certificate = None
@@ -148,5 +154,5 @@ def inspected(layer: TlsLayer, tls: Tls, host: str) -> Tls:
     tls = tls._replace(negotiated=True, version=layer.version, cipher=layer.cipher, certificate=certificate)
     if certificate is None or certificate.error is not None:
         return tls
-    distrust = trust().distrust(chain[0], chain[1:], host, time.time())
+    distrust = _trust().distrust(chain[0], chain[1:], host, time.time())
     return tls._replace(verified=distrust is None, distrust=distrust)

@@ -183,7 +183,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       6.0.3790.3959
   Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
   Support     ended (2014-04-08; 2000 on 11 Jan 2011)
-  Not shown   whether these are fixed, no greeting tells: MS04-035
+  Not shown   whether these are fixed, no greeting tells: MS02-012, MS03-046, MS04-035, MS05-021, MS06-003, MS06-019
   EHLO        XEXCH50""",
         ),
         (RESET, "10.1.4.17 port 25\n  No answer: connection reset"),

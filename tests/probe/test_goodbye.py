@@ -80,9 +80,9 @@ async def test_an_event_without_data_ends_no_connection(imc_server: ServerFactor
             super().__init__(*args, **options)
             self.watched: list[int] = []
 
-        def add(self, fd: int) -> None:
+        def add(self, fd: int, *, connect: bool = False) -> None:
             self.watched.append(fd)
-            super().add(fd)
+            super().add(fd, connect=connect)
 
         def take(self) -> list[tuple[int, int]]:
             return [*(dict.fromkeys(self.watched, 0) | dict(super().take())).items()]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LIMIT = 3.0
 DEADLINE = 4.5
 EHLO = b"EHLO [127.0.0.1]\r\n"
+HELO = b"HELO [127.0.0.1]\r\n"
 
 
 async def scanned(addresses: tuple[str, ...], poller: Any, *, ehlo: bool) -> dict[str, Result]:
@@ -67,10 +68,14 @@ def is_silent(result: Result) -> bool:
 
 
 def may_hear(case: Case) -> set[bytes]:
-    """What a server may be told: QUIT or nothing, and EHLO when it has greeted and said no more than that."""
+    """What a server may be told: QUIT or nothing, and EHLO when it has greeted and said no more than that.
+
+    HELO follows where EHLO is not known.
+    """
     if case.expected.status is Status.APPLICATION_ERROR:
         return {b"", b"QUIT\r\n"}
     if case.expected.status is not Status.SUCCESS:
         return {b""}
     early = Caveat.EARLY_DATA in case.expected.caveats
-    return {b"", b"QUIT\r\n"} | (set() if early else {EHLO, EHLO + b"QUIT\r\n"})
+    asked = set() if early else {EHLO, EHLO + HELO}
+    return {b"", b"QUIT\r\n"} | asked | {each + b"QUIT\r\n" for each in asked}

@@ -213,11 +213,11 @@ async def test_a_poller_that_is_full_is_no_target_s_fault_and_leaves_no_socket_o
     made: list[int] = []
 
     class Full(EpollPoller):
-        def add(self, fd: int) -> None:
+        def add(self, fd: int, *, connect: bool = False) -> None:
             made.append(fd)
             if len(made) == 1:
                 raise OSError(errno.ENOMEM, "full")
-            super().add(fd)
+            super().add(fd, connect=connect)
 
     port = imc_server(refused=True).port
     seen = await seen_by(Scan([Target("127.0.0.1", port)] * 3, options, poller=Full))

@@ -15,10 +15,13 @@ import pytest
 
 from imcprobe.errors import UsageError
 from imcprobe.model import Observation, Status, Target
-from imcprobe.probe.late import Greeted
+from imcprobe.probe.late import Greeted, of_one_address
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
-from imcprobe.probe.session import MAX_EARLY, _in_time, _PeekedSocket, converse
+from imcprobe.probe.session import converse
+from imcprobe.probe.talks import Talks
+from imcprobe.probe.timelimit import TimeLimit
+from imcprobe.probe.wire import MAX_EARLY, Wire
 from imcprobe.testing import EHLO_5_5, Fault, MockServer, Point, greeting_for
 
 if TYPE_CHECKING:
@@ -117,19 +120,29 @@ async def test_lines_that_wait_when_ehlo_would_go_out_mean_no_conversation() -> 
         theirs.sendall(SP3 + injected)
         seen = Observation(Target("192.0.2.1"), "192.0.2.1", Status.SUCCESS, SP3)
         options = ProbeOptions(ehlo=True, helo_name="probe.example.com")
-        heard = await converse(Greeted(ours, seen, len(SP3), time.monotonic() + 5), options)
+        now = time.monotonic()
+        greeted = Greeted(ours, of_one_address(seen.target), seen, len(SP3), now, now + 5)
+        heard = await converse(greeted, options)
         assert (heard.greeting, heard.ehlo) == (SP3 + injected, None)
         assert theirs.recv(100) == b""
 
 
-@pytest.mark.parametrize("fault", ["ehlo:500", "ehlo:554=2"])
-async def test_a_server_that_knows_no_ehlo_is_left_politely(
-    probe: Probe, imc_server: ServerFactory, fault: str
-) -> None:
-    server = imc_server(fault=fault)
+async def test_a_server_that_refuses_ehlo_is_left_politely(probe: Probe, imc_server: ServerFactory) -> None:
+    server = imc_server(fault="ehlo:554=2")
     await one(probe, server.address)
     imc_server.settle(1)
     assert server.received == [b"EHLO [127.0.0.1]\r\nQUIT\r\n"]
+
+
+async def test_a_server_that_knows_no_ehlo_is_asked_by_helo(probe: Probe, imc_server: ServerFactory) -> None:
+    server = imc_server(fault="ehlo:500")
+    seen = await one(probe, server.address)
+    assert (seen.ehlo, seen.error) == (None, "EHLO refused with 500")
+    assert seen.replies is not None
+    assert seen.replies.helo is not None
+    assert seen.replies.helo.code == 250
+    imc_server.settle(1)
+    assert server.received == [b"EHLO [127.0.0.1]\r\nHELO [127.0.0.1]\r\nQUIT\r\n"]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +198,15 @@ async def test_a_reply_to_ehlo_is_read_as_strictly_as_a_greeting(
 async def test_a_conversation_that_never_began_keeps_its_greeting_and_leaves_no_socket(
     imc_server: ServerFactory,
 ) -> None:
-    class Cutting(Scan):
-        def converse(self, greeted: Greeted) -> None:
-            super().converse(greeted)
-            for task in self._tasks:
+    class Cutting(Talks):
+        def add(self, greeted: Greeted) -> None:
+            super().add(greeted)
+            for task in scan._tasks:
                 task.cancel()
 
     server = imc_server()
-    scan = Cutting([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+    scan._talks = Cutting(scan.options, scan._spawn, scan._told)
     (seen,) = [each async for batch in scan.batches() for each in batch]
     assert (seen.greeting, seen.ehlo, seen.error) == (SP3, None, "EHLO was cut short: the scan was stopped")
     imc_server.settle(1)
@@ -243,7 +257,7 @@ def test_what_comes_early_is_kept_to_a_bound() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.sendall(b"220 x\r\n" + b"e" * 50_000)
-        sock = _PeekedSocket(ours, 7)
+        sock = Wire(ours, 7)
         for _ in range(5):
             sock.recv(8192)
         assert sock.early() == b"e" * MAX_EARLY
@@ -254,7 +268,7 @@ def test_a_reply_in_pieces_is_handed_on_when_it_is_whole() -> None:
     """Else aiosmtplib would read all of it anew with each piece."""
     ours, theirs = socket.socketpair()
     with theirs:
-        sock = _PeekedSocket(ours, 0)
+        sock = Wire(ours, 0)
         reply = sock.expect_reply()
         for piece in (b"250-mx\r\n", b"250-", b"XEXCH50\r\n", b"250 HE"):
             theirs.sendall(piece)
@@ -267,13 +281,14 @@ def test_a_reply_in_pieces_is_handed_on_when_it_is_whole() -> None:
 
 
 async def test_greetings_that_come_while_a_scan_is_cut_short_are_kept(imc_server: ServerFactory) -> None:
-    class Cut(Scan):
-        def converse(self, greeted: Greeted) -> None:
-            self._spawn_cut()
-            super().converse(greeted)
+    class Cut(Talks):
+        def add(self, greeted: Greeted) -> None:
+            scan._spawn_cut()
+            super().add(greeted)
 
     server = imc_server()
-    scan = Cut([Target("127.0.0.1", server.port)] * 5, ProbeOptions(ehlo=True, concurrency=5))
+    scan = Scan([Target("127.0.0.1", server.port)] * 5, ProbeOptions(ehlo=True, concurrency=5))
+    scan._talks = Cut(scan.options, scan._spawn, scan._told)
     seen = [each async for batch in scan.batches() for each in batch]
     assert [each.greeting for each in seen] == [SP3] * len(seen) != []
     assert not scan.complete
@@ -287,9 +302,11 @@ async def test_a_reply_that_came_in_time_counts_however_late_it_is_looked_at() -
         ours.setblocking(False)
         theirs.sendall(b"250 in time")
         loop.call_soon(lambda: select.select([], [], [], 0.1))  # busy with something else
-        assert await _in_time(loop.sock_recv(ours, 100), 0.05) == b"250 in time"
+        async with TimeLimit(0.05):
+            assert await loop.sock_recv(ours, 100) == b"250 in time"
         with pytest.raises(TimeoutError):
-            await _in_time(loop.sock_recv(ours, 100), 0.05)
+            async with TimeLimit(0.05):
+                await loop.sock_recv(ours, 100)
 
 
 @pytest.mark.parametrize("name", ["a\r\nMAIL FROM:<x>", "a\0b", "b\u00fccher.example", "", "x" * 256])
@@ -303,6 +320,7 @@ def test_what_a_conversation_needs_is_loaded_while_there_are_files_left() -> Non
 import asyncio, sys
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
+from imcprobe.probe.talks import Talks
 async def main():
     assert "aiosmtplib" not in sys.modules
     assert [each async for each in Scan([], ProbeOptions(ehlo=True)).batches()] == []
