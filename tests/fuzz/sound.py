@@ -118,7 +118,7 @@ def check_certificate(found: Certificate) -> None:
 
 def _check_text(text: str | None, most: int, *, empty: bool = False) -> None:
     if text is not None:
-        assert (text or empty)
+        assert text or empty
         assert len(text) <= most
         assert to_bytes(text).decode("utf-8", "surrogateescape") == text
 
