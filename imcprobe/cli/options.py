@@ -11,7 +11,8 @@ from imcprobe.cli.exits import Verdict
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.expect import FAIL_ON, parse_expect, parse_fail_on
 from imcprobe.outputs.formats import ENDINGS, FORMATS
-from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.extras import require_extra
+from imcprobe.probe.options import MAX_ALL_ADDRESSES, ProbeOptions
 from imcprobe.safetext import quoted
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|m)?", re.ASCII)
@@ -98,6 +99,22 @@ HeloName = Annotated[
 ]
 OnlyV4 = Annotated[bool, typer.Option("-4", help="Only IPv4 addresses of names.")]
 OnlyV6 = Annotated[bool, typer.Option("-6", help="Only IPv6 addresses of names.")]
+Mx = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mx",
+        metavar="DOMAIN",
+        help="The mail hosts of DOMAIN too, in its order. Asks DNS, also before --dry-run. Repeatable.",
+    ),
+]
+AllAddresses = Annotated[
+    bool,
+    typer.Option(
+        "--all-addresses",
+        help=f"Probe every address of a name, up to {MAX_ALL_ADDRESSES}; each counts as a target once found.",
+    ),
+]
+Ptr = Annotated[bool, typer.Option("--ptr", help="Ask reverse DNS about addresses that answer.")]
 Outputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -183,10 +200,14 @@ def parse_probing(
     per_net: int | None = None,
     retries: int = 0,
     adaptive: bool = False,
+    all_addresses: bool = False,
+    ptr: bool = False,
 ) -> ProbeOptions:
     """The options of a probe as a user writes them. Raises UsageError."""
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate:g}: give connections per second above 0, like 100.")
+    if ptr:
+        require_extra("--ptr", "dns.asyncresolver", "dns")
     return ProbeOptions(
         concurrency=concurrency,
         rate=rate,
@@ -201,6 +222,8 @@ def parse_probing(
         helo_name=parse_helo_name(helo_name, ehlo=ehlo),
         family=parse_family(only_v4, only_v6),
         watch_connect=watch_connect,
+        all_addresses=all_addresses,
+        ptr=ptr,
     )
 
 

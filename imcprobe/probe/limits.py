@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imcprobe.probe.options import MAX_ALL_ADDRESSES
+
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
 
@@ -36,9 +38,15 @@ def allowed_connections(wanted: int) -> int:
 
 def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:
     """The options, with no more connections than open files allow for so many targets."""
-    wanted = min(options.concurrency, max(targets, 1))
+    wanted = connections(options, targets)
     allowed = allowed_connections(wanted)
     return options if allowed == wanted else replace(options, concurrency=allowed)
+
+
+def connections(options: ProbeOptions, targets: int) -> int:
+    """How many connections there may be at once for so many targets, whatever this machine allows."""
+    each = MAX_ALL_ADDRESSES if options.all_addresses else 1
+    return min(options.concurrency, max(targets, 1) * each)
 
 
 def open_files() -> int:

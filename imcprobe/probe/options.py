@@ -16,6 +16,8 @@ BACK_OFF = 1.0
 QUIT_TIMEOUT = 1.5
 # Addresses of one name that are tried, inside one connect limit.
 MAX_ADDRESSES = 4
+# Those that are probed where every address of a name is wanted.
+MAX_ALL_ADDRESSES = 64
 _HELO_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}", re.ASCII)
 
 
