@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import chain
 
+from imcprobe.cli.signals import EndedError, Stop, caught
 from imcprobe.probe.extras import require_extra
 
 # Domains that are asked about at once.
@@ -20,10 +22,17 @@ def hosts_of(domains: list[str]) -> list[str]:
     if not domains:
         return []
     require_extra("--mx", "dns.asyncresolver", "dns")
-    return list(chain.from_iterable(asyncio.run(_all_of(domains))))
+    stop = Stop(lambda: None)
+    found: list[tuple[str, ...] | BaseException] = []
+    # A signal that raised where it comes would be taken for an error by whatever the loop is doing.
+    with caught(stop), suppress(asyncio.CancelledError), asyncio.Runner() as runner:
+        found = runner.run(_all_of(domains, stop))
+    if stop.number:
+        raise EndedError(stop.number)
+    return list(chain.from_iterable(map(_or_raise, found)))
 
 
-async def _all_of(domains: list[str]) -> list[tuple[str, ...]]:
+async def _all_of(domains: list[str], stop: Stop) -> list[tuple[str, ...] | BaseException]:
     from imcprobe.probe.names import mail_hosts
 
     gate = asyncio.Semaphore(_AT_ONCE)
@@ -33,8 +42,15 @@ async def _all_of(domains: list[str]) -> list[tuple[str, ...]]:
             return await mail_hosts(domain)
 
     # All to their ends, so that of several failures it is always the first that is told.
-    found = await asyncio.gather(*map(one, domains), return_exceptions=True)
-    return [_or_raise(each) for each in found]
+    asking = asyncio.gather(*map(one, domains), return_exceptions=True)
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        with suppress(RuntimeError):  # the loop is closed, and all is over
+            loop.call_soon_threadsafe(asking.cancel)
+
+    stop.means(cancel)
+    return await asking
 
 
 def _or_raise(found: tuple[str, ...] | BaseException) -> tuple[str, ...]:

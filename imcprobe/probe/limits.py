@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imcprobe.probe.options import MAX_ALL_ADDRESSES
+from imcprobe.probe.options import MAX_ALL_ADDRESSES, MAX_QUESTIONS
 
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
@@ -22,24 +22,27 @@ RESERVED_FILES = 64
 _SHARE = 4
 
 
-def allowed_connections(wanted: int) -> int:
-    """At most `wanted`, as many as open files are allowed: the soft limit is raised to the hard one first."""
+def allowed_connections(wanted: int, reserved: int = RESERVED_FILES) -> int:
+    """At most `wanted`, as many as open files are allowed: the soft limit is raised to the hard one first.
+
+    `reserved` files are for something else.
+    """
     if resource is None:
         return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + RESERVED_FILES and soft != hard:
+    if soft != resource.RLIM_INFINITY and soft < wanted + reserved and soft != hard:
         with contextlib.suppress(OSError, ValueError):  # a system with a lower limit of its own
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, soft - min(RESERVED_FILES, soft // _SHARE)))
+    return max(1, min(wanted, soft - min(reserved, soft // _SHARE)))
 
 
 def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:
     """The options, with no more connections than open files allow for so many targets."""
     wanted = connections(options, targets)
-    allowed = allowed_connections(wanted)
+    allowed = allowed_connections(wanted, RESERVED_FILES + MAX_QUESTIONS * options.ptr)
     return options if allowed == wanted else replace(options, concurrency=allowed)
 
 

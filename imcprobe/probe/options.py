@@ -14,6 +14,8 @@ RESOLVE_TIMEOUT = 10.0
 BACK_OFF = 1.0
 # How long QUIT waits for its 221. A server that is slower has been asked politely enough.
 QUIT_TIMEOUT = 1.5
+# Questions to reverse DNS at once: many for a resolver nearby, few enough to leave files for connections.
+MAX_QUESTIONS = 64
 # Addresses of one name that are tried, inside one connect limit.
 MAX_ADDRESSES = 4
 # Those that are probed where every address of a name is wanted.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imcprobe.probe.extras import require_extra
 from imcprobe.probe.names import DNS_EXTRA, DNS_MODULE, default_resolver, reverse_names
+from imcprobe.probe.options import MAX_QUESTIONS
 from imcprobe.probe.outbox import MAX_UNDELIVERED, MAX_UNDELIVERED_BYTES, Outbox
 from imcprobe.probe.scan import STOP_GRACE, Scan
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from imcprobe.model import Observation, Target
     from imcprobe.probe.options import ProbeOptions
 
-# Questions at once: many for a resolver nearby, few enough to leave files for connections.
-MAX_QUESTIONS = 64
 # Addresses whose names are kept, for their other ports.
 MAX_KNOWN = 4096
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import imcprobe
 from imcprobe.errors import ImcprobeError, TargetError
 from imcprobe.probe.names import MAX_MAIL_HOSTS, MAX_REVERSE_NAMES, mail_hosts, reverse_names
+from imcprobe.probe.sockets import is_literal
 
 if TYPE_CHECKING:
     NameServer = Any
 
 pytest.importorskip("dns")
+from dns.name import Name
+
 GARBAGE = b"\xff" * 40
 HIDDEN = "import sys; sys.modules['dns'] = None; "
 
@@ -199,3 +207,42 @@ def test_the_library_without_the_extra_says_which(call: str, option: str) -> Non
     assert (
         last == f"imcprobe.errors.UsageError: {option} needs the \"dns\" extra: pip install 'imcprobe[dns]'"
     )
+
+
+# Whatever a stranger puts into his DNS.
+
+LABELS = st.one_of(
+    st.binary(min_size=1, max_size=63),
+    st.text("0123456789-./:%abcx", min_size=1, max_size=12).map(str.encode),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(LABELS, max_size=3)), max_size=6))
+def test_only_host_names_come_out_of_dns(records: list[tuple[int, list[bytes]]]) -> None:
+    """Nobody makes imcprobe connect to an address, a network or a port that he chose: each is one name."""
+    found: tuple[str, ...] = ()
+    with suppress(ImcprobeError):
+        found = asyncio.run(mail_hosts("example.com", resolver=cast("Any", _Saying(records))))
+    for host in found:
+        (target,) = imcprobe.parse([host])
+        assert target == imcprobe.Target(host)
+        assert not is_literal(host)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.lists(LABELS, max_size=3)), max_size=6))
+def test_every_name_of_an_address_can_be_taken(records: list[tuple[int, list[bytes]]]) -> None:
+    found = asyncio.run(reverse_names("192.0.2.1", cast("Any", _Saying(records))))
+    assert all(0 < len(name.encode("utf-8", "surrogateescape")) <= 255 for name in found)
+
+
+class _Saying:
+    """A resolver that answers every question with these names."""
+
+    def __init__(self, records: list[tuple[int, list[bytes]]]) -> None:
+        self.records = [(preference, Name([*labels, b""])) for preference, labels in records]
+
+    async def resolve(self, *_arguments: object, **_more: object) -> list[object]:
+        return [
+            SimpleNamespace(preference=preference, exchange=name, target=name)
+            for preference, name in self.records
+        ]

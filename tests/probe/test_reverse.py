@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -14,9 +14,9 @@ from imcprobe.errors import ImcprobeError
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe import reverse
 from imcprobe.probe.api import new_scan
-from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.options import MAX_QUESTIONS, ProbeOptions
 from imcprobe.probe.outbox import MAX_UNDELIVERED, Outbox
-from imcprobe.probe.reverse import MAX_QUESTIONS, NamedScan
+from imcprobe.probe.reverse import NamedScan
 from imcprobe.probe.scan import STOP_GRACE, Scan
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ async def test_after_a_stop_names_that_are_not_known_are_left_out(
 ) -> None:
     fleet = imc_fleet(3)
     name_server.records[arpa(fleet[0].host)] = ["mx.example.com."]
-    for server in fleet[1:]:
+    for server in list(fleet)[1:]:
         name_server.records[arpa(server.host)] = None
     scan = scan_of(fleet, name_server)
     seen: list[Observation] = []
@@ -214,6 +214,28 @@ async def test_what_comes_behind_the_giving_up_goes_on_without_a_name(name_serve
     outbox.wake()
 
 
+async def test_a_question_that_cannot_be_broken_off_is_nobodys() -> None:
+    class Stubborn:
+        async def resolve(self, *_arguments: object, **_more: object) -> list[object]:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                asked.set()
+            return []
+
+    asked = asyncio.Event()
+    outbox = Outbox()
+    naming = reverse._Naming(cast("Any", Stubborn()), outbox)
+    naming.add([answered("127.0.0.1"), answered("127.0.0.1")])
+    await asyncio.sleep(0)
+    naming.give_up()
+    await naming.close()
+    assert asked.is_set()
+    assert [each.ptr for each in outbox.seen] == [None, None]
+    assert naming.cut_short
+    outbox.wake()
+
+
 async def test_an_error_of_the_scan_is_raised_when_all_was_handed_out(
     imc_server: ServerFactory, name_server: NameServer
 ) -> None:
@@ -246,7 +268,7 @@ async def test_breaking_off_leaves_nothing_behind(
     imc_fleet: FleetFactory, name_server: NameServer, until: Until
 ) -> None:
     fleet = imc_fleet(5)
-    for server in fleet[1:]:
+    for server in list(fleet)[1:]:
         name_server.records[arpa(server.host)] = None
     scan = scan_of(fleet, name_server)
     before = asyncio.all_tasks()
