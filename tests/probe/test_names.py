@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import subprocess
 import sys
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     NameServer = Any
 
 pytest.importorskip("dns")
+from dns.asyncresolver import Resolver
 from dns.name import Name
 
 GARBAGE = b"\xff" * 40
@@ -153,6 +155,16 @@ async def test_what_is_no_domain_is_said_before_anybody_is_asked(
     assert said in str(raised.value)
     assert str(raised.value).isprintable()
     assert not name_server.asked
+
+
+@pytest.mark.parametrize("config", ["", "# nothing\n", "nameserver mx.example.com\n"])
+async def test_a_machine_that_knows_no_name_server_is_told(
+    monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    monkeypatch.setattr("dns.asyncresolver.default_resolver", None)
+    monkeypatch.setattr("dns.asyncresolver.Resolver", lambda: Resolver(io.StringIO(config)))
+    with pytest.raises(ImcprobeError, match=r"^this machine knows no name server\. Name one in "):
+        await mail_hosts("example.com")
 
 
 # What reverse DNS calls an address.
