@@ -5,8 +5,9 @@ r"""Which Exchange Server answers on port 25: version and service pack from the 
         print(result.observation.target, result.identification)
     imcprobe.identify(b"220 mx.example.com Microsoft Exchange Internet Mail Service 5.0.1460.8 ready\r\n")
 
-`check` and `scan` probe, `identify` and `conclude` judge what was stored, `BUILDS` is the table. The
-names are loaded when they are used: importing imcprobe costs next to nothing.
+`check` and `scan` probe, `mail_hosts` asks DNS for the hosts of a domain, `identify` and `conclude` judge
+what was stored, `BUILDS` is the table. The names are loaded when they are used: importing imcprobe costs
+next to nothing.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from imcprobe.order import Order
     from imcprobe.probe.api import check, scan
+    from imcprobe.probe.names import mail_hosts
     from imcprobe.probe.options import ProbeOptions
     from imcprobe.targets import Targets, parse
 
@@ -70,6 +72,7 @@ _MODULES = {
     ),
     "order": ("Order",),
     "probe.api": ("check", "scan"),
+    "probe.names": ("mail_hosts",),
     "probe.options": ("ProbeOptions",),
     "targets": ("Targets", "parse"),
 }
@@ -108,6 +111,7 @@ __all__ = [
     "check",
     "conclude",
     "identify",
+    "mail_hosts",
     "parse",
     "parse_reply",
     "scan",

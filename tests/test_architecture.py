@@ -60,7 +60,13 @@ ALLOWED = {
     "__main__": ("cli",),
 }
 # Outside worlds, and the only rooms that may know them.
-ONLY_IN = {"aiosmtplib": {"probe"}, "typer": {"cli"}, "rich": {"outputs", "cli"}, "pytest": {"testing"}}
+ONLY_IN = {
+    "aiosmtplib": {"probe"},
+    "dns": {"probe"},
+    "typer": {"cli"},
+    "rich": {"outputs", "cli"},
+    "pytest": {"testing"},
+}
 # What reaches out of the process: network, files, clock, chance, other processes, threads, the machine.
 NOT_IN_CORE = {
     "asyncio",

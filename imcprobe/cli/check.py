@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.cli import options as opt
 from imcprobe.cli.files import OutputFiles
+from imcprobe.cli.mail import hosts_of
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal
 from imcprobe.errors import UsageError
@@ -37,6 +38,7 @@ class Screens(Format):
 
 def check(
     targets: opt.TargetArguments = None,
+    mx: opt.Mx = None,
     port: opt.Port = "25",
     retries: opt.Retries = 0,
     connect_timeout: opt.ConnectTimeout = opt.CONNECT_TIMEOUT,
@@ -45,8 +47,14 @@ def check(
     no_quit: opt.NoQuit = False,
     ehlo: opt.Ehlo = False,
     helo_name: opt.HeloName = None,
+    tls: opt.Tls = False,
+    implicit_tls: opt.ImplicitTls = False,
+    ntlm: opt.Ntlm = False,
+    help_command: opt.HelpCommand = False,
     only_v4: opt.OnlyV4 = False,
     only_v6: opt.OnlyV6 = False,
+    all_addresses: opt.AllAddresses = False,
+    ptr: opt.Ptr = False,
     output: opt.Outputs = None,
     force: opt.Force = False,
     format_name: opt.FormatName = None,
@@ -57,9 +65,10 @@ def check(
     no_color: opt.NoColor = False,
 ) -> int:
     """Check one or a few hosts. The release comes first, then what the answer rests on."""
-    if not targets:
+    if not targets and not mx:
         raise UsageError("check which host? imcprobe check mail.example.com")
-    wanted = parse(targets, ports=parse_ports(port))
+    ports = parse_ports(port)
+    wanted = parse([*(targets or []), *hosts_of(mx or [])], ports=ports)
     if len(wanted) > MAX_HOSTS:
         raise UsageError(
             f"{len(wanted):,} hosts are too many to check one by one. imcprobe scan takes networks."
@@ -76,6 +85,12 @@ def check(
         watch_connect=True,
         concurrency=MAX_HOSTS,
         retries=retries,
+        all_addresses=all_addresses,
+        ptr=ptr,
+        tls=tls,
+        implicit_tls=implicit_tls,
+        ntlm=ntlm,
+        help_command=help_command,
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
@@ -89,6 +104,8 @@ def check(
                 files=OutputFiles(output or [], force=force, only=None),
                 verdict=verdict,
                 format=Screens() if name == "table" else FORMATS[name](),
-                warns=len(wanted) > 1 or name != "table",  # the screen of one host says so itself
+                warns=len(wanted) > 1
+                or all_addresses
+                or name != "table",  # the screen of one host says so itself
             )
         )

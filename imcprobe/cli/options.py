@@ -11,7 +11,8 @@ from imcprobe.cli.exits import Verdict
 from imcprobe.errors import UsageError
 from imcprobe.fingerprint.expect import FAIL_ON, parse_expect, parse_fail_on
 from imcprobe.outputs.formats import ENDINGS, FORMATS
-from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.extras import require_extra
+from imcprobe.probe.options import IMPLICIT_TLS_PORT, MAX_ALL_ADDRESSES, ProbeOptions
 from imcprobe.safetext import quoted
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|m)?", re.ASCII)
@@ -96,8 +97,44 @@ HeloName = Annotated[
         "--helo-name", metavar="NAME", help="The name for EHLO. Default: the own address, as a literal."
     ),
 ]
+Tls = Annotated[
+    bool, typer.Option("--tls", help="Send EHLO, and STARTTLS where it is offered; look at the certificate.")
+]
+ImplicitTls = Annotated[
+    bool,
+    typer.Option(
+        "--implicit-tls",
+        help=f"TLS comes first of all, on every port; on {IMPLICIT_TLS_PORT} it does without this.",
+    ),
+]
+Ntlm = Annotated[
+    bool,
+    typer.Option(
+        "--ntlm",
+        help="Begin AUTH NTLM for the names and the Windows in its challenge. Servers log it as a failed log-in.",
+    ),
+]
+HelpCommand = Annotated[
+    bool, typer.Option("--help-command", help="Send HELP: its text tells servers apart that hide.")
+]
 OnlyV4 = Annotated[bool, typer.Option("-4", help="Only IPv4 addresses of names.")]
 OnlyV6 = Annotated[bool, typer.Option("-6", help="Only IPv6 addresses of names.")]
+Mx = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mx",
+        metavar="DOMAIN",
+        help="The mail hosts of DOMAIN too, in its order. Asks DNS, also before --dry-run. Repeatable.",
+    ),
+]
+AllAddresses = Annotated[
+    bool,
+    typer.Option(
+        "--all-addresses",
+        help=f"Probe every address of a name, up to {MAX_ALL_ADDRESSES}; each counts as a target once found.",
+    ),
+]
+Ptr = Annotated[bool, typer.Option("--ptr", help="Ask reverse DNS about addresses that answer.")]
 Outputs = Annotated[
     list[str] | None,
     typer.Option(
@@ -183,10 +220,20 @@ def parse_probing(
     per_net: int | None = None,
     retries: int = 0,
     adaptive: bool = False,
+    all_addresses: bool = False,
+    ptr: bool = False,
+    tls: bool = False,
+    implicit_tls: bool = False,
+    ntlm: bool = False,
+    help_command: bool = False,
 ) -> ProbeOptions:
     """The options of a probe as a user writes them. Raises UsageError."""
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate:g}: give connections per second above 0, like 100.")
+    if ptr:
+        require_extra("--ptr", "dns.asyncresolver", "dns")
+    for option in ("--tls",) * tls + ("--implicit-tls",) * implicit_tls:
+        require_extra(option, "cryptography", "tls")
     return ProbeOptions(
         concurrency=concurrency,
         rate=rate,
@@ -198,9 +245,15 @@ def parse_probing(
         deadline=parse_duration(deadline, "--deadline"),
         quit=not no_quit,
         ehlo=ehlo,
-        helo_name=parse_helo_name(helo_name, ehlo=ehlo),
+        helo_name=parse_helo_name(helo_name, ehlo=ehlo or tls or ntlm),
         family=parse_family(only_v4, only_v6),
         watch_connect=watch_connect,
+        all_addresses=all_addresses,
+        ptr=ptr,
+        tls=tls,
+        implicit_tls=implicit_tls,
+        ntlm=ntlm,
+        help_command=help_command,
     )
 
 
@@ -225,7 +278,7 @@ def parse_helo_name(name: str | None, *, ehlo: bool) -> str | None:
     if name is None:
         return None
     if not ehlo:
-        raise UsageError("--helo-name is for EHLO. Add --ehlo.")
+        raise UsageError("--helo-name is for EHLO. Add --ehlo, --tls or --ntlm.")
     return name
 
 

@@ -140,6 +140,11 @@ class Earlier:
                 f"--resume {self._name}: its file holds not every target (--only), so that nobody knows what "
                 "is left. Start anew with --force."
             )
+        if options.get("all_addresses"):
+            raise UsageError(
+                f"--resume {self._name}: that scan had --all-addresses: what is done is known by target, and "
+                "a name has several records. Start anew with --force."
+            )
         if head.get("ports") != list(targets.ports):
             had = head.get("ports")
             known = isinstance(had, list) and had and all(type(port) is int for port in had)

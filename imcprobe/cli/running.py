@@ -19,8 +19,8 @@ from imcprobe.model import Observation, Result, Status, Target
 from imcprobe.order import IN_TURN, Order
 from imcprobe.outputs.records import Head, HeadOptions
 from imcprobe.outputs.tally import Tally, alike
+from imcprobe.probe.api import new_scan
 from imcprobe.probe.limits import connections, open_files, within_limits
-from imcprobe.probe.scan import Scan
 from imcprobe.safetext import restore
 from imcprobe.version import __version__
 
@@ -138,7 +138,7 @@ class _Runner:
         self._counts_greetings = len(run.targets.ports) == 1
         self._loop = asyncio.get_running_loop()
         done = None if run.earlier is None else run.earlier.done.__contains__
-        self._scan = Scan(
+        self._scan = new_scan(
             run.targets.walk(run.order, done),
             run.options,
             excluded=run.targets.covers_excluded,
@@ -192,7 +192,7 @@ class _Runner:
     async def _tick(self) -> None:
         """Show progress also while nobody answers."""
         while True:
-            self._run.terminal.advance(self._tally.targets, self._tally.line())
+            self._run.terminal.advance(self._tally.targets, self._tally.line(), more=self._scan.further)
             await asyncio.sleep(_TICK)
 
     def _add(self, results: list[Result], *, earlier: bool = False) -> None:

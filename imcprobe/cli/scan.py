@@ -12,6 +12,7 @@ from imcprobe.cli import options as opt
 from imcprobe.cli.exits import ExitCode
 from imcprobe.cli.files import ONLY, OutputFiles, is_same_file
 from imcprobe.cli.inputs import MAX_LIST, as_given, named, read_bytes
+from imcprobe.cli.mail import hosts_of
 from imcprobe.cli.running import Run, run_scan
 from imcprobe.cli.terminal import Terminal, shown_ports
 from imcprobe.errors import InputError, UsageError
@@ -41,6 +42,7 @@ def scan(
             "--input-file", "-i", metavar="FILE", help="Targets, one a line, # comments; - is stdin."
         ),
     ] = None,
+    mx: opt.Mx = None,
     exclude: opt.Exclude = None,
     exclude_file: Annotated[
         list[str] | None,
@@ -58,8 +60,14 @@ def scan(
     no_quit: opt.NoQuit = False,
     ehlo: opt.Ehlo = False,
     helo_name: opt.HeloName = None,
+    tls: opt.Tls = False,
+    implicit_tls: opt.ImplicitTls = False,
+    ntlm: opt.Ntlm = False,
+    help_command: opt.HelpCommand = False,
     only_v4: opt.OnlyV4 = False,
     only_v6: opt.OnlyV6 = False,
+    all_addresses: opt.AllAddresses = False,
+    ptr: opt.Ptr = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Go on past lines of a file that are no target.")
     ] = False,
@@ -72,7 +80,7 @@ def scan(
     only: opt.Only = None,
     format_name: opt.FormatName = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count and list the targets; send nothing.")
+        bool, typer.Option("--dry-run", help="Count and list the targets; send them nothing.")
     ] = False,
     fail_on: opt.FailOn = None,
     expect: opt.Expect = None,
@@ -86,7 +94,9 @@ def scan(
     A network means every address in it. The table shows Exchange servers as they are found; files
     hold every target.
     """
-    wanted = _targets(targets or [], input_file or [], exclude or [], exclude_file or [], port, skip_bad)
+    wanted = _targets(
+        targets or [], input_file or [], mx or [], exclude or [], exclude_file or [], port, skip_bad
+    )
     order = Order(shuffle, seed, None if shard is None else parse_shard(shard))
     probing = opt.parse_probing(
         connect_timeout=connect_timeout,
@@ -102,12 +112,23 @@ def scan(
         per_net=per_net,
         retries=retries,
         adaptive=adaptive,
+        all_addresses=all_addresses,
+        ptr=ptr,
+        tls=tls,
+        implicit_tls=implicit_tls,
+        ntlm=ntlm,
+        help_command=help_command,
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
     for path in output or []:
         if any(is_same_file(path, each) for each in [*(input_file or []), *(exclude_file or [])]):
             raise UsageError(f"-o {as_given(path)} is a list that is read. Give another name.")
+    if resume is not None and all_addresses:
+        raise UsageError(
+            "--resume does not go with --all-addresses: what is done is known by target, and a name has "
+            "several records. Leave one of them away."
+        )
     if resume is not None and (force or only is not None):
         raise UsageError("--resume goes on with a file of every target. Leave --force and --only away.")
     with Terminal(quiet=quiet, no_color=no_color) as terminal, _earlier(resume) as earlier:
@@ -118,7 +139,7 @@ def scan(
             earlier.survey(wanted)
         order = _settled(order, wanted)
         if dry_run:
-            return _list(wanted, order, earlier, terminal)
+            return _list(wanted, order, earlier, all_addresses, terminal)
         name = chosen or ("table" if terminal.is_interactive else "line")
         return run_scan(
             Run(
@@ -126,14 +147,18 @@ def scan(
                 options=probing,
                 terminal=terminal,
                 files=OutputFiles(
-                    output or [], force=force, only=only, earlier=earlier, resumable=only is None
+                    output or [],
+                    force=force,
+                    only=only,
+                    earlier=earlier,
+                    resumable=only is None and not all_addresses,
                 ),
                 verdict=verdict,
                 format=FORMATS[name](),
                 order=order,
                 earlier=earlier,
                 show=_shown(verbose) if name == "table" else None,
-                announcement=_announced(wanted, order, earlier),
+                announcement=_announced(wanted, order, earlier, all_addresses),
             )
         )
 
@@ -170,6 +195,7 @@ def _shown(verbose: int) -> Callable[[Result], bool] | None:
 def _targets(
     specs: list[str],
     files: list[str],
+    domains: list[str],
     exclude: list[str],
     exclude_files: list[str],
     port: str,
@@ -186,7 +212,10 @@ def _targets(
         builder.exclude(spec)
     for path in exclude_files:
         builder.exclude_lines(_text(path), named(path))
-    targets = builder.build(parse_ports(port))
+    ports = parse_ports(port)
+    for host in hosts_of(domains):
+        builder.add(host)
+    targets = builder.build(ports)
     if len(targets) == 0:
         if targets.excluded:
             raise UsageError(f"nothing is left to scan: {targets.excluded:,} excluded. Exclude less.")
@@ -206,10 +235,11 @@ def _text(path: str) -> str:
         raise InputError(f"{error} For nmap's -iL FILE write -i FILE.") from error
 
 
-def _announced(targets: Targets, order: Order, earlier: Earlier | None) -> str:
+def _announced(targets: Targets, order: Order, earlier: Earlier | None, all_addresses: bool) -> str:
     """The targets in numbers."""
     count = order.size(len(targets))
     details = [] if order.shard is None else [f"shard {order.shown_shard} of {len(targets):,}"]
+    details += ["names: every address"] * all_addresses
     details += [f"{number:,} {what}" for number, what in _left_out(targets, earlier) if number]
     counts = f"{count:,} target{'' if count == 1 else 's'}"
     if details:
@@ -227,8 +257,10 @@ def _left_out(targets: Targets, earlier: Earlier | None) -> list[tuple[int, str]
     ]
 
 
-def _list(targets: Targets, order: Order, earlier: Earlier | None, terminal: Terminal) -> int:
-    terminal.remark(_announced(targets, order, earlier))
+def _list(
+    targets: Targets, order: Order, earlier: Earlier | None, all_addresses: bool, terminal: Terminal
+) -> int:
+    terminal.remark(_announced(targets, order, earlier, all_addresses))
     for target in targets.walk(order, None if earlier is None else earlier.done.__contains__):
         terminal.out(f"{target}\n")
         if terminal.gone:

@@ -105,15 +105,19 @@ class Terminal:
             self._bar = ""
             self.advance(done, "")
 
-    def advance(self, done: int, told: str) -> None:
-        """Show how far it is, once it has begun; `told` are the counts in words."""
+    def advance(self, done: int, told: str, *, more: int = 0) -> None:
+        """Show how far it is, once it has begun; `told` are the counts in words.
+
+        `more` is how many there are by now beyond those that it began with.
+        """
         if not self._began:
             return
+        total = self._total + more
         pace = (done - self._before) / max(time.monotonic() - self._began, _SHORTEST)
         if self._bar is not None:
             line = progress_line(
                 done,
-                self._total,
+                total,
                 pace=pace,
                 told=told,
                 width=_width() - 1,
@@ -124,11 +128,9 @@ class Terminal:
             self._draw(self._bar)
         elif not self._quiet and time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _LINE_EVERY
-            share = 100 * done // max(self._total, 1)
-            ahead = f", ETA {clock((self._total - done) / pace)}" if pace > 0 else ""
-            self.remark(
-                f"{done:,} of {self._total:,} targets ({share} %), {pace:,.0f} hosts/s{ahead}, {told}"
-            )
+            share = 100 * done // max(total, 1)
+            ahead = f", ETA {clock((total - done) / pace)}" if pace > 0 else ""
+            self.remark(f"{done:,} of {total:,} targets ({share} %), {pace:,.0f} hosts/s{ahead}, {told}")
 
     def finish(self) -> None:
         """Take the progress away."""

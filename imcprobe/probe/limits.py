@@ -6,6 +6,8 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from imcprobe.probe.options import MAX_ALL_ADDRESSES, MAX_QUESTIONS
+
 if TYPE_CHECKING:
     from imcprobe.probe.options import ProbeOptions
 
@@ -22,30 +24,37 @@ _SHARE = 4
 _PLACES = 2
 
 
-def allowed_connections(wanted: int) -> int:
-    """At most `wanted`, as many as open files are allowed: the soft limit is raised to the hard one first."""
+def allowed_connections(wanted: int, reserved: int = RESERVED_FILES) -> int:
+    """At most `wanted`, as many as open files are allowed: the soft limit is raised to the hard one first.
+
+    `reserved` files are for something else.
+    """
     if resource is None:
         return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + RESERVED_FILES and soft != hard:
+    if soft != resource.RLIM_INFINITY and soft < wanted + reserved and soft != hard:
         with contextlib.suppress(OSError, ValueError):  # a system with a lower limit of its own
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             soft = hard
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, soft - min(RESERVED_FILES, soft // _SHARE)))
+    return max(1, min(wanted, soft - min(reserved, soft // _SHARE)))
 
 
 def connections(options: ProbeOptions, targets: int) -> int:
-    """How many connections there may be at once for so many targets, those that talk or wait to included."""
+    """How many connections there may be at once for so many targets, whatever this machine allows.
+
+    Those that talk, or wait to, are among them.
+    """
+    most = max(targets, 1) * (MAX_ALL_ADDRESSES if options.all_addresses else 1)
     places = (options.concurrency, *[options.conversations] * _PLACES * options.converses)
-    return sum(min(each, max(targets, 1)) for each in places)
+    return sum(min(each, most) for each in places)
 
 
 def within_limits(options: ProbeOptions, targets: int) -> ProbeOptions:
     """The options, with no more connections than open files allow for so many targets."""
     wanted = connections(options, targets)
-    allowed = allowed_connections(wanted)
+    allowed = allowed_connections(wanted, RESERVED_FILES + MAX_QUESTIONS * options.ptr)
     if allowed == wanted:
         return options
     if not options.converses:

@@ -14,10 +14,14 @@ RESOLVE_TIMEOUT = 10.0
 BACK_OFF = 1.0
 # How long QUIT waits for its 221. A server that is slower has been asked politely enough.
 QUIT_TIMEOUT = 1.5
+# Questions to reverse DNS at once: many for a resolver nearby, few enough to leave files for connections.
+MAX_QUESTIONS = 64
 # Addresses of one name that are tried, inside one connect limit.
 MAX_ADDRESSES = 4
 # Where TLS comes first of all (RFC 8314, 7.3).
 IMPLICIT_TLS_PORT = 465
+# Those that are probed where every address of a name is wanted.
+MAX_ALL_ADDRESSES = 64
 _HELO_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}", re.ASCII)
 
 

@@ -13,10 +13,12 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from imcprobe.probe.options import MAX_ADDRESSES, RESOLVE_TIMEOUT
+from imcprobe.probe.options import MAX_ADDRESSES, MAX_ALL_ADDRESSES, RESOLVE_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from imcprobe.probe.options import ProbeOptions
 
     Lookup = Callable[[str, int | None], Sequence[str]]
     """(host name, IP version or None) -> addresses; may block; raises OSError or ValueError."""
@@ -49,11 +51,13 @@ class Resolver:
         *,
         freed: Callable[[], None] = lambda: None,
         limit: float = RESOLVE_TIMEOUT,
+        most: int = MAX_ADDRESSES,
     ) -> None:
         self._lookup = lookup
         self._version = version
         self._freed = freed
         self._limit = limit
+        self._most = most
         self._asked = 0
         self._stuck = 0
 
@@ -76,13 +80,13 @@ class Resolver:
         return answer
 
     async def wait(self, answer: Answer) -> tuple[str, ...]:
-        """Return the addresses, MAX_ADDRESSES at the most.
+        """Return the addresses, `most` of them at the most.
 
         Raises OSError or ValueError as the lookup does, TimeoutError after the limit.
         """
         try:
             async with asyncio.timeout(self._limit):
-                return tuple(await answer)[:MAX_ADDRESSES]
+                return tuple(await answer)[: self._most]
         except TimeoutError:
             if answer.cancelled():  # given up, and not a lookup's own TimeoutError
                 self._asked -= 1
@@ -107,3 +111,14 @@ class Resolver:
             answer.set_exception(found)
         else:
             answer.set_result(found)
+
+
+def resolver_for(options: ProbeOptions, lookup: Lookup, *, freed: Callable[[], None]) -> Resolver:
+    """Return a resolver that keeps to the options of a scan; else as `Resolver`."""
+    return Resolver(
+        lookup,
+        options.family,
+        freed=freed,
+        limit=min(RESOLVE_TIMEOUT, options.deadline),
+        most=MAX_ALL_ADDRESSES if options.all_addresses else MAX_ADDRESSES,
+    )

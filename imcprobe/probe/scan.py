@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.exhaustion import Exhaustion
 from imcprobe.probe.late import Probe
-from imcprobe.probe.options import RESOLVE_TIMEOUT, ProbeOptions
+from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.outbox import Outbox
 from imcprobe.probe.poller import default_poller
-from imcprobe.probe.resolve import Resolver, system_lookup
+from imcprobe.probe.resolve import resolver_for, system_lookup
 from imcprobe.probe.sockets import all_plain, dial, has_route, is_literal
 from imcprobe.probe.sweep import Sweep
 from imcprobe.probe.talks import Talks
@@ -41,8 +41,9 @@ class Scan:
     """Probes targets, pulled lazily, each once; `batches` is its life.
 
     `excluded` tells whether a literal address must not be connected to: it is asked about what names
-    resolve to. `remark` is told, in a sentence, what an operator must know while it runs. `lookup`, `dial`,
-    `has_route` and `poller` are the outside, to be replaced in tests.
+    resolve to. `remark` is told, in a sentence, what an operator must know while it runs. `further` is how
+    many observations there are by now beyond one a target, where every address of a name has one. `lookup`,
+    `dial`, `has_route` and `poller` are the outside, to be replaced in tests.
     """
 
     def __init__(
@@ -60,9 +61,8 @@ class Scan:
         self.options = options or ProbeOptions()
         self._targets = iter(targets)
         self._excluded = excluded
-        self._resolver = Resolver(
-            lookup, self.options.family, freed=self._kick, limit=min(RESOLVE_TIMEOUT, self.options.deadline)
-        )
+        self._resolver = resolver_for(self.options, lookup, freed=self._kick)
+        self.further = 0
         self._dial = dial
         self._exhaustion = Exhaustion(has_route, remark)
         self._new_poller = poller
@@ -202,12 +202,16 @@ class Scan:
             self._report(target, None, Status.RESOLUTION_ERROR, words)
             return
         found = tuple(filter(is_literal, found))
-        allowed = tuple(address for address in found if not self._excluded(address))
-        if allowed:
-            self._resolved(Probe(target, allowed, spent=time.monotonic() - asked_at))
-        elif found:
-            self._report(target, found[0], Status.EXCLUDED, None)
-        else:
+        spent = time.monotonic() - asked_at
+        groups = [(address,) for address in found] if self.options.all_addresses else [found]
+        self.further += max(len(groups) - 1, 0)
+        for addresses in filter(None, groups):
+            allowed = tuple(address for address in addresses if not self._excluded(address))
+            if allowed:
+                self._resolved(Probe(target, allowed, spent=spent))
+            else:
+                self._report(target, addresses[0], Status.EXCLUDED, None)
+        if not found:
             self._report(target, None, Status.RESOLUTION_ERROR, "no address")
 
     def _resolved(self, probe: Probe) -> None:

@@ -139,3 +139,17 @@ def test_without_a_bar_a_line_is_told_every_ten_seconds(monkeypatch: pytest.Monk
         "imcprobe: 200 of 400 targets (50 %), 5 hosts/s, ETA 0:40, 1 Exchange",
         "imcprobe: 250 of 400 targets (62 %), 5 hosts/s, ETA 0:30, 1 Exchange",
     ]
+
+
+def test_targets_that_were_found_on_the_way_count_as_those_that_were_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = put_before(monkeypatch)
+    monkeypatch.setenv("TERM", "dumb")
+    clock = [1000.0]
+    monkeypatch.setattr("imcprobe.cli.terminal.time.monotonic", lambda: clock[0])
+    terminal = Terminal()
+    terminal.begin(10)
+    clock[0] += 10
+    terminal.advance(20, "1 Exchange", more=30)
+    assert screen.getvalue() == "imcprobe: 20 of 40 targets (50 %), 2 hosts/s, ETA 0:10, 1 Exchange\n"

@@ -137,7 +137,7 @@ mx.example.com (10.1.4.17) port 2525
   Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)
   Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003
   EHLO        XEXCH50, SIZE 0
-  Time        connect under 1 ms, greeting 13 ms""",  # noqa: E501 - as it is shown
+  Time        connect under 1 ms, greeting 13 ms""",
         ),
         (
             result(IMC.format("4.0.994.63"), ehlo=("mx",), times=(None, 1.0)),
@@ -161,7 +161,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       5.5.2650.14   other-component: another component of 5.5 SP3 (Q243604)
   Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.14) ready
   Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
-  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS99-027, Q264330, MS00-082, MS02-011, MS02-037, MS03-046, MS06-003""",  # noqa: E501 - as it is shown
+  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS99-027, Q264330, MS00-082, MS02-011, MS02-037, MS03-046, MS06-003""",
         ),
         (
             result(IMC.format("4.0.995.10")),

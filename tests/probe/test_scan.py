@@ -379,7 +379,7 @@ async def test_names_are_looked_up_a_bounded_number_at_a_time() -> None:
 async def test_a_resolver_that_answers_too_late_leaves_no_name_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imcprobe.probe.scan.RESOLVE_TIMEOUT", 0.05)
+    monkeypatch.setattr("imcprobe.probe.resolve.RESOLVE_TIMEOUT", 0.05)
     monkeypatch.setattr("imcprobe.probe.resolve.MAX_STUCK", 3)
     gate = threading.Event()
 
