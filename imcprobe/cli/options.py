@@ -111,7 +111,7 @@ Ntlm = Annotated[
     bool,
     typer.Option(
         "--ntlm",
-        help="Begin AUTH NTLM for the names and the Windows in its challenge. Servers log it as a failed log-in.",
+        help="Begin AUTH NTLM for the names and the Windows in its challenge. Servers log that.",
     ),
 ]
 HelpCommand = Annotated[

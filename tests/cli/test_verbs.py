@@ -86,7 +86,7 @@ def test_the_version(cli: Cli) -> None:
         (["scan", "10.0.0.1", "--fail-on", "x"], '--fail-on "x": unknown.'),
         (["scan", "10.0.0.1", "--expect", "x"], '--expect "x": unknown.'),
         (["scan", "10.0.0.1", "-4", "-6"], "-4 and -6 exclude each other"),
-        (["scan", "10.0.0.1", "--helo-name", "x"], "--helo-name is for EHLO. Add --ehlo."),
+        (["scan", "10.0.0.1", "--helo-name", "x"], "--helo-name is for EHLO. Add --ehlo, --tls or --ntlm."),
         (["scan", "10.0.0.1", "--ehlo", "--helo-name", "a\r\nb"], r'helo_name "a\x0d\x0ab": a host name or an address literal'),
         (["check"], "check which host?"),
         (["check", "10.0.0.0/24"], "256 hosts are too many to check one by one. imcprobe scan takes networks."),
