@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from imcprobe.model import Identification
 
 
+def keywords(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The keywords of an EHLO reply in capitals, each with its parameters (RFC 5321, 4.1.1.1).
+
+    `lines` are without codes; the first has the server's name, and none.
+
+    >>> keywords(["mx.example.com Hello", "size 1024", "AUTH NTLM LOGIN"])
+    {'SIZE': ('1024',), 'AUTH': ('NTLM', 'LOGIN')}
+    """
+    words = [line.split(" ") for line in lines[1:]]
+    return {word.upper(): tuple(filter(None, parameters)) for word, *parameters in words}
+
+
 def with_ehlo(found: Identification, lines: Sequence[str]) -> Identification:
     """Narrow an identification by the lines of an EHLO reply, codes taken off.
 

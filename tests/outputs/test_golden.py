@@ -274,6 +274,7 @@ def test_a_table_is_drawn_as_it_is_here() -> None:
 def test_the_head_of_a_file_is_as_it_is_here() -> None:
     options = HeadOptions(7, 1.5, 2.5, 3.5, quit=False, ehlo=True, helo_name="mx.example.com", family=6)
     options = replace(options, rate=12.5, per_net=8, retries=1, adaptive=True, only=("answered",))
+    options = replace(options, tls=True, ntlm=True, ptr=True, conversations=9)
     order = Order(shuffle=True, seed=5, shard=(2, 3))
     head = Head("0.1.0", 1_795_000_000.5, 12, (25, 587), "sha256:0", options, "records", order)
     assert head_record(head) == {
@@ -300,6 +301,13 @@ def test_the_head_of_a_file_is_as_it_is_here() -> None:
             "per_net": 8,
             "retries": 1,
             "adaptive": True,
+            "tls": True,
+            "implicit_tls": False,
+            "ntlm": True,
+            "help_command": False,
+            "ptr": True,
+            "all_addresses": False,
+            "conversations": 9,
             "only": ["answered"],
         },
     }
