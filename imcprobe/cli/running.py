@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from imcprobe.cli.bugs import catch_log
@@ -42,6 +42,8 @@ _LONGEST_GREETING = 512
 _NEVER_TRIED = frozenset({Status.RESOLUTION_ERROR, Status.EXCLUDED, Status.INVALID_INPUT})
 # Below, not even a loop can be made.
 _FEWEST_FILES = 16
+# What the head of a file has of the options of the probe, under the same names.
+_IN_HEAD = tuple(field.name for field in fields(HeadOptions) if field.name != "only")
 # Progress is shown this often, in seconds.
 _TICK = 0.2
 
@@ -269,21 +271,7 @@ def _head(run: Run) -> Head:
         ports=run.targets.ports,
         targets_digest=run.targets.digest,
         order=run.order,
-        options=HeadOptions(
-            concurrency=options.concurrency,
-            connect_timeout=options.connect_timeout,
-            greeting_timeout=options.greeting_timeout,
-            deadline=options.deadline,
-            quit=options.quit,
-            ehlo=options.ehlo,
-            helo_name=options.helo_name,
-            family=options.family,
-            rate=options.rate,
-            per_net=options.per_net,
-            retries=options.retries,
-            adaptive=options.adaptive,
-            only=run.files.only,
-        ),
+        options=HeadOptions(**{name: getattr(options, name) for name in _IN_HEAD}, only=run.files.only),
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from imcprobe.meaning import State
+from imcprobe.outputs.dialogue import hint_line
+from imcprobe.outputs.evidence import keywords_record, windows_version
 from imcprobe.outputs.records import reply_code, rounded, shown_greeting, timestamp
 from imcprobe.outputs.wording import in_full, in_short
 from imcprobe.safetext import safe
@@ -13,6 +15,7 @@ from imcprobe.safetext import safe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imcprobe.evidence import Certificate, Ntlm, Tls
     from imcprobe.model import Identification, Result
 
 Value: TypeAlias = str | int | float | None
@@ -52,6 +55,38 @@ def _timestamp(result: Result) -> str | None:
     return None if moment is None else timestamp(moment)
 
 
+def _keywords(result: Result) -> str | None:
+    ehlo = result.observation.ehlo
+    return None if ehlo is None else " ".join(keywords_record(ehlo))
+
+
+def _tls(of: Callable[[Tls], Value]) -> Callable[[Result], Value]:
+    """A value of TLS, None where there was none."""
+    return lambda result: None if result.observation.tls is None else of(result.observation.tls)
+
+
+def _certificate(of: Callable[[Certificate], str | None]) -> Callable[[Result], Value]:
+    """A text of the certificate, made safe."""
+    return _tls(lambda tls: None if tls.certificate is None else _safe(of(tls.certificate)))
+
+
+def _ntlm(of: Callable[[Ntlm], str | None]) -> Callable[[Result], Value]:
+    """A text of the challenge, made safe."""
+    return lambda result: None if result.observation.ntlm is None else _safe(of(result.observation.ntlm))
+
+
+def _verified(tls: Tls) -> str | None:
+    return None if tls.verified is None else str(tls.verified).lower()
+
+
+def _names(result: Result) -> str:
+    return " ".join(map(safe, result.observation.ptr or ()))
+
+
+def _safe(text: str | None) -> str | None:
+    return None if text is None else safe(text)
+
+
 # fmt: off
 COLUMNS: tuple[Column, ...] = (
     Column("target", "host or address as given", lambda result: safe(result.observation.target.host), "ADDRESS", line=True),
@@ -77,6 +112,15 @@ COLUMNS: tuple[Column, ...] = (
     Column("error", "what went wrong", lambda result: None if result.observation.error is None else safe(result.observation.error)),
     Column("timestamp", "when it was seen (UTC)", _timestamp),
     Column("advisories", "advisories whose fix is missing in the build", _found(_missing_fixes)),
+    Column("keywords", "keywords of EHLO's reply", _keywords),
+    Column("tls_version", "version of TLS", _tls(lambda tls: _safe(tls.version))),
+    Column("tls_verified", "whether the certificate is trusted", _tls(_verified)),
+    Column("certificate_subject", "whose certificate it is", _certificate(lambda certificate: certificate.subject)),
+    Column("certificate_sha256", "fingerprint of the certificate", _certificate(lambda certificate: certificate.sha256)),
+    Column("ntlm_computer", "host in NTLM's challenge", _ntlm(lambda ntlm: ntlm.dns_computer or ntlm.netbios_computer)),
+    Column("windows", "version of Windows in NTLM's challenge", _ntlm(windows_version)),
+    Column("ptr", "names in reverse DNS", _names),
+    Column("hints", "what else was seen is consistent with", _found(lambda found: " | ".join(map(hint_line, found.hints)))),
 )
 # fmt: on
 

@@ -20,6 +20,8 @@ from imcprobe.fingerprint.builds import TABLE_NAME
 from imcprobe.fingerprint.reply import is_single, parse_reply
 from imcprobe.model import SCHEMA_NAME, Status
 from imcprobe.order import IN_TURN, Order
+from imcprobe.outputs.conclusion import advisory_record, hint_record, neighbour_record, release_details
+from imcprobe.outputs.evidence import conversation_record
 from imcprobe.safetext import safe
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     _Remembered = tuple[Identification | None, tuple[object, ...], str]
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _CODE = re.compile(rb"([2-5][0-9][0-9])[ \r\n-]")
 _WHOLE = frozenset((Status.SUCCESS, Status.APPLICATION_ERROR))
 # JSON of greetings, by the identity of what they were identified as: a scan meets few different ones,
@@ -37,6 +40,8 @@ _WHOLE = frozenset((Status.SUCCESS, Status.APPLICATION_ERROR))
 _MAX_REMEMBERED = 1024
 _LONGEST_REMEMBERED = 4096
 _remembered: dict[int, _Remembered] = {}
+# With nobody was there more than a greeting: what nearly every record has.
+_NO_CONVERSATION = '"ehlo":null,"keywords":null,"tls":null,"ntlm":null,"replies":null'
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,13 @@ class HeadOptions:
     per_net: int | None = None
     retries: int = 0
     adaptive: bool = False
+    tls: bool = False
+    implicit_tls: bool = False
+    ntlm: bool = False
+    help_command: bool = False
+    ptr: bool = False
+    all_addresses: bool = False
+    conversations: int = 1024
     only: tuple[str, ...] = ()
 
 
@@ -124,9 +136,8 @@ def result_record(result: Result) -> dict[str, Any]:
         "complete_greeting": is_complete(seen),
         "name": None if found is None or found.host is None else safe(found.host),
         "identification": None if found is None else identification_record(found),
-        "ehlo": None if seen.ehlo is None else [safe(line) for line in seen.ehlo],
-        "tls": None,
-        "ntlm": None,
+        **conversation_record(seen),
+        "ptr": None if seen.ptr is None else [safe(name) for name in seen.ptr],
         "times": {
             "connect_ms": rounded(seen.times.connect_ms),
             "greeting_ms": rounded(seen.times.greeting_ms),
@@ -144,26 +155,27 @@ def identification_record(found: Identification) -> dict[str, Any]:
         "product": found.product,
         "build": None if found.build is None else safe(found.build),
         "match": str(found.match),
-        "releases": [_release_in(release) for release in found.releases],
-        "below": _neighbour(found.below),
-        "above": _neighbour(found.above),
+        "releases": [release_details(release) for release in found.releases],
+        "below": neighbour_record(found.below),
+        "above": neighbour_record(found.above),
         "confidence": str(found.confidence),
         "caveats": [str(caveat) for caveat in found.caveats],
         "cpe": list(found.cpe),
         "support": None if found.support is None else asdict(found.support),
         "superseded_by": found.superseded_by,
-        "advisories": [],
+        "hints": [hint_record(hint) for hint in found.hints],
+        "advisories": [advisory_record(advisory) for advisory in found.advisories],
     }
 
 
 def release_record(release: Release) -> dict[str, Any]:
     """A row of the table on its own."""
-    return {"build": str(release.build), **_release_in(release)}
+    return {"build": str(release.build), **release_details(release)}
 
 
 def line_of(record: dict[str, Any]) -> str:
     """A record as one line of JSON, without its line end."""
-    return json.dumps(record, separators=(",", ":"))
+    return _ENCODER.encode(record)
 
 
 def result_line(result: Result) -> str:
@@ -176,18 +188,21 @@ def result_lines(results: Iterable[Result]) -> list[str]:
     lines: list[str] = []
     known_of, moment_of, json_of, shown = _remembered.get, _moment, _json_text, safe
     for seen, found in results:
-        (host, port), address, status, said, ehlo, _, _, (connect, greeting), *rest = seen
-        attempts, error, seen_at, source, *_ = rest
+        place, address, status, said, ehlo, tls, ntlm, times, tries, error, seen_at, source, replies, ptr = (
+            seen
+        )
+        (host, port), (connect, greeting) = place, times
         known = known_of(id(found))
-        if known is None or known[0] is not found or known[1] != (said, status, ehlo, source):
-            known = _remember(seen, found)
+        key = said, status, ehlo, source, tls, ntlm, replies
+        if known is None or known[0] is not found or known[1] != key:
+            known = _remember(seen, found, key)
         target = json_of(shown(host))
         lines.append(
             f'{{"type":"result","target":{target},"ip":{target if address == host else _text(address)},'
-            f'"port":{port or "null"},{known[2]}'
+            f'"port":{port or "null"},{known[2]}"ptr":{"null" if ptr is None else _names(ptr)},'
             f'"times":{{"connect_ms":{"null" if connect is None else f"{connect:.1f}"},'
             f'"greeting_ms":{"null" if greeting is None else f"{greeting:.1f}"}}},'
-            f'"attempts":{attempts},"error":{"null" if error is None else _error(error)},'
+            f'"attempts":{tries},"error":{"null" if error is None else _error(error)},'
             f'"timestamp":{moment_of(seen_at)}}}'
         )
     return lines
@@ -232,36 +247,21 @@ def is_complete(seen: Observation) -> bool:
         return False
 
 
-def _release_in(release: Release) -> dict[str, Any]:
-    """A row beside the build that found it."""
-    return {
-        "name": release.name,
-        "version": release.version,
-        "service_pack": release.service_pack,
-        "kind": str(release.kind),
-        "source": release.source,
-        "note": release.note,
-    }
-
-
-def _neighbour(release: Release | None) -> dict[str, str] | None:
-    return None if release is None else {"build": str(release.build), "name": release.name}
-
-
-def _remember(seen: Observation, found: Identification | None) -> _Remembered:
-    """From `status` to `ntlm`: the same for every server that says the same."""
+def _remember(seen: Observation, found: Identification | None, key: tuple[object, ...]) -> _Remembered:
+    """From `status` to `replies`: the same for every server that says the same; `key` is what it said."""
     code, shown = reply_code(seen.greeting), shown_greeting(seen.greeting)
     base64 = f'"{b64encode(seen.greeting).decode()}"' if seen.greeting else "null"
-    ehlo = "null" if seen.ehlo is None else f"[{','.join(map(_text, seen.ehlo))}]"
+    plain = seen.ehlo is None and seen.tls is None and seen.ntlm is None and seen.replies is None
+    conversation = _NO_CONVERSATION if plain else line_of(conversation_record(seen))[1:-1]
     text = (
         f'"status":"{seen.status}","code":{"null" if code is None else code},'
         f'"greeting":{"null" if shown is None else _json_text(shown)},'
         f'"greeting_base64":{base64},"complete_greeting":{"true" if is_complete(seen) else "false"},'
         f'"name":{_text(None if found is None else found.host)},'
         f'"identification":{"null" if found is None else line_of(identification_record(found))},'
-        f'"ehlo":{ehlo},"tls":null,"ntlm":null,'
+        f"{conversation},"
     )
-    known = found, (seen.greeting, seen.status, seen.ehlo, seen.source), text
+    known = found, key, text
     if len(text) <= _LONGEST_REMEMBERED:
         if len(_remembered) >= _MAX_REMEMBERED:
             _remembered.clear()
@@ -278,6 +278,10 @@ def _moment(seconds: float | None) -> str:
 def rounded(milliseconds: float | None) -> float | None:
     """A duration as records have it."""
     return None if milliseconds is None else round(milliseconds, 1)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return f"[{','.join(map(_text, names))}]"
 
 
 def _text(text: str | None) -> str:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.meaning import State
 from imcprobe.model import Match
+from imcprobe.outputs.dialogue import LONGEST, dialogue_rows, hint_line
 from imcprobe.outputs.records import shown_greeting
 from imcprobe.outputs.wording import build_line, caveats, headline, support_line
 from imcprobe.safetext import clip, safe
 
 if TYPE_CHECKING:
     from imcprobe.model import Identification, Result, Times
-
-
-# Several lines of a terminal; a usual greeting has one and a half.
-_LONGEST = 400
 
 
 def check_screen(result: Result) -> str:
@@ -56,10 +53,11 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
         rows += [("Caveat", doubt) for doubt in caveats(found)]
         if found.match is not Match.OTHER_COMPONENT:  # there it is part of the answer
             rows += [("Note", release.note) for release in found.releases if release.note]
-    if seen.ehlo is not None:
-        rows.append(("EHLO", ", ".join(safe(line) for line in seen.ehlo[1:]) or "no keywords"))
-    elif seen.error is not None and found is not None:
-        rows.append(("Error", safe(seen.error)))
+    rows += dialogue_rows(seen)
+    if found is not None:
+        rows += [("Hint", hint_line(hint)) for hint in found.hints]
+        # Without an identification the answer itself has it.
+        rows.append(("Error", clip(safe(seen.error or ""), LONGEST)))
     rows.append(("Time", _times(seen.times)))
     return rows
 
@@ -81,9 +79,9 @@ def _advisories(found: Identification) -> list[tuple[str, str]]:
 def _greeting(greeting: bytes) -> str:
     """All of a usual greeting, the beginning of one that would scroll the answer away."""
     shown = shown_greeting(greeting) or ""
-    if len(shown) <= _LONGEST:
+    if len(shown) <= LONGEST:
         return shown
-    return f"{clip(shown, _LONGEST)} ({len(greeting):,} bytes)"
+    return f"{clip(shown, LONGEST)} ({len(greeting):,} bytes)"
 
 
 def _times(times: Times) -> str:

@@ -63,7 +63,7 @@ class ProbeOptions:
     help_command: bool = False
     ptr: bool = False
     all_addresses: bool = False
-    conversations: int = 256
+    conversations: int = 1024
 
     @property
     def asks_ehlo(self) -> bool:

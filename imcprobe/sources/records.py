@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.addresses import MAX_PORT
 from imcprobe.errors import InputError
-from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES
 from imcprobe.model import SCHEMA_NAME, Observation, Status, Target, Times
-from imcprobe.safetext import restore
+from imcprobe.sources import values
+from imcprobe.sources.evidence import names_of, ntlm_of, replies_of, tls_of
 from imcprobe.sources.lines import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LINE = 1 << 22
-"""Bytes of a record, without its line end: a greeting of 64 KiB, shown and in Base64, its host, and an
-EHLO reply of 64 KiB, five characters for a byte, make less than a quarter of it."""
+MAX_LINE = 1 << 23
+"""Bytes of a record, without its line end. A byte is five characters at the most, and eight times there may
+be 64 KiB of them: a greeting, EHLO's reply, once more as keywords and inside TLS, and four other replies,
+which makes 2.5 MiB. A certificate of 100 KiB makes 1.2 MiB, ten characters for a byte and Base64; a challenge
+of 48 KiB and its names less than 1 MiB. Nothing else is of that size."""
 MAX_DOCUMENT = 1 << 27
 """Bytes of one JSON object: it is read in one go, and what is made of it takes up to 24 times as much."""
 
-# Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week. Text
-# is counted as it is shown, four characters for a byte; the longest is the name of a file (4,096 bytes).
+# Bounds of what a record may say: several times what a probe keeps, this many tries, a time of a week.
 MAX_GREETING = 1 << 18
-MAX_TEXT = 1 << 15
-MAX_EHLO = 4 * MAX_REPLY_BYTES
 MAX_ATTEMPTS = 1000
 MAX_MILLISECONDS = 7 * 86_400_000.0
 _MOMENT = re.compile(r"(?:19[7-9][0-9]|2[0-9]{3})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
@@ -98,54 +96,31 @@ def observation(record: Any, place: str, *, probed: bool = False) -> Observation
     Raises InputError that begins with `place`.
     """
     try:
-        port = 0 if record["port"] is None else _number(record["port"], MAX_PORT, least=1)
+        port = 0 if record["port"] is None else values.number(record["port"], MAX_PORT, least=1)
         return Observation(
-            Target(_text(record["target"]), port),
-            _optional(record["ip"]),
+            Target(values.text(record["target"]), port),
+            values.optional_text(record["ip"]),
             Status(record["status"]),
             greeting=_greeting(record["greeting_base64"]),
-            ehlo=_lines(record["ehlo"]),
+            ehlo=values.optional_texts(record["ehlo"]),
+            tls=tls_of(record["tls"]),
+            ntlm=ntlm_of(record["ntlm"]),
             times=Times(duration(record["times"]["connect_ms"]), duration(record["times"]["greeting_ms"])),
-            attempts=_number(record["attempts"], MAX_ATTEMPTS, least=1),
-            error=_optional(record["error"]),
+            attempts=values.number(record["attempts"], MAX_ATTEMPTS, least=1),
+            error=values.optional_text(record["error"]),
             seen_at=_moment(record["timestamp"]),
             # What was never probed had no port: text that was stored is no more than text again.
             source=None if probed else "records" if port else "text",
+            # Records had neither of these at first.
+            replies=replies_of(record.get("replies")),
+            ptr=names_of(record.get("ptr")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{place} is no result record of imcprobe.") from error
 
 
-def _text(value: Any, most: int = MAX_TEXT) -> str:
-    if not isinstance(value, str) or len(value) > most:
-        raise ValueError
-    return restore(value).decode("utf-8", "surrogateescape")
-
-
-def _optional(value: Any) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _lines(value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list) or len(value) > MAX_REPLY_LINES or sum(map(len, value)) > MAX_EHLO:
-        raise ValueError
-    return tuple(_text(line, MAX_EHLO) for line in value)
-
-
-def _greeting(value: str | None) -> bytes:
-    if value is None:
-        return b""
-    if len(value) > MAX_GREETING:
-        raise ValueError
-    return b64decode(value, validate=True)
-
-
-def _number(value: int, most: int, *, least: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError
-    return value
+def _greeting(value: Any) -> bytes:
+    return b"" if value is None else values.data(value, MAX_GREETING)
 
 
 def duration(value: float | None) -> float | None:

@@ -36,6 +36,13 @@ DEFAULTS: dict[str, Any] = {
     "per_net": None,
     "retries": 0,
     "adaptive": False,
+    "tls": False,
+    "implicit_tls": False,
+    "ntlm": False,
+    "help_command": False,
+    "ptr": False,
+    "all_addresses": False,
+    "conversations": 1024,
     "only": [],
 }
 CONCURRENCY = {"check": MAX_HOSTS, "scan": 1024}
@@ -78,6 +85,13 @@ def seconds(error: str) -> float:
         (["--ehlo"], {"ehlo": True}),
         (["--ehlo", "--helo-name", "mx.example.com"], {"ehlo": True, "helo_name": "mx.example.com"}),
         (["--retries", "2"], {"retries": 2}),
+        (["--tls"], {"tls": True}),
+        (["--tls", "--helo-name", "mx.example.com"], {"tls": True, "helo_name": "mx.example.com"}),
+        (["--implicit-tls"], {"implicit_tls": True}),
+        (["--ntlm"], {"ntlm": True}),
+        (["--help-command"], {"help_command": True}),
+        (["--ptr"], {"ptr": True}),
+        (["--all-addresses"], {"all_addresses": True}),
     ],
     ids=" ".join,
 )

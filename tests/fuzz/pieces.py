@@ -64,9 +64,20 @@ _LINE_ENDS = ["\n", "\r\n", "\r", "\r\r", " # x\n", "\t\n", "\n\n", "\u2028", "\
 _ODD: list[Any] = [None, True, False, 0, -0.0, -1, 0.04, 1e300, 10**30, 10**400, float("nan"), [], {}]
 _ODD += [[[]] * 3, ["\\x1b", 1], {"connect_ms": 0.05, "greeting_ms": -0.0}, "", "x", "\ud800", "\udcff"]
 _ODD += ["1970-01-01T00:00:00.000Z", "2026-02-30T00:00:00.000Z", "2999-12-31T23:59:60.999Z"]
+_ODD += [
+    ["x"],
+    {"code": 221, "lines": ["\\x1b"]},
+    {"code": 42, "lines": []},
+    "2024-01-01T00:00:00Z",
+    "6.1.7601",
+]
 _ODD += ["MjIw", "MjIwIA0K", "M", "====", "success"]
 _KEYS = ["type", "schema", "target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "attempts"]
-_KEYS += ["error", "timestamp", "scan", "results", "complete", "seconds", "source", "greeting"]
+_KEYS += ["error", "timestamp", "scan", "results", "complete", "seconds", "source", "greeting", "keywords"]
+_KEYS += ["tls", "ntlm", "replies", "ptr", "tls.implicit", "tls.verified", "tls.version", "tls.certificate"]
+_KEYS += ["tls.ehlo", "tls.certificate.names", "tls.certificate.base64", "tls.certificate.not_after"]
+_KEYS += ["tls.certificate.subject", "ntlm.windows", "ntlm.base64", "ntlm.target", "replies.quit"]
+_KEYS += ["replies.quit.code", "replies.quit.lines"]
 
 
 def _joined(*kinds: list[bytes], most: int = 12) -> st.SearchStrategy[bytes]:
@@ -125,6 +136,16 @@ _encoded = st.builds(
 )
 
 
+def _put(record: dict[str, Any], key: str, value: Any) -> None:
+    """Change a key of a record, or one of an object in it, where that is one still."""
+    *places, last = key.split(".")
+    inside: Any = record
+    for place in places:
+        inside = inside.get(place) if isinstance(inside, dict) else None
+    if isinstance(inside, dict):
+        inside[last] = value
+
+
 @st.composite
 def _damaged(draw: st.DrawFn, form: str = "jsonl") -> bytes:
     """A scan as imcprobe stores it, with keys changed, lines torn and bytes put in."""
@@ -133,7 +154,7 @@ def _damaged(draw: st.DrawFn, form: str = "jsonl") -> bytes:
     for _ in range(draw(st.integers(0, 3)) if form == "jsonl" else 0):
         at = draw(st.integers(0, len(lines) - 1))
         record = json.loads(lines[at])
-        record[draw(st.sampled_from(_KEYS))] = draw(st.sampled_from(_ODD))
+        _put(record, draw(st.sampled_from(_KEYS)), draw(st.sampled_from(_ODD)))
         lines[at] = json.dumps(record).encode() + b"\n"
     data = b"".join(lines)
     if draw(st.booleans()):

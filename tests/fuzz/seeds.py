@@ -6,9 +6,11 @@ import base64
 import codecs
 import json
 from pathlib import Path
+from typing import Any
 
 import der
 from challenges import HEAD, REAL, built, pair
+from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.knowledge.greetings import PATTERNS
 from imcprobe.model import Observation, Status, Target, Times
@@ -18,6 +20,21 @@ from imcprobe.outputs.tally import Tally
 
 _FOLDER = Path(__file__).parents[2] / "fixtures" / "greetings"
 _EHLO = ("250-mx.example.com", "250-SIZE 1", "250-X-LINK2STATE", "250-XEXCH50", "250-XRDST", "250 HELP")
+_CONVERSATION: dict[str, Any] = {
+    "tls": Tls(
+        offered=True,
+        negotiated=True,
+        verified=False,
+        certificate=Certificate(
+            b"\x30\x82\xff", "CN=a\x1b", names=("mx.example.com", "\\"), not_after="2024-01-01T00:00:00Z"
+        ),
+        ehlo=("mx.example.com", "AUTH NTLM"),
+        error="after 30 s",
+    ),
+    "ntlm": Ntlm(b"NTLMSSP\0\xff", "CORP\x1b", dns_computer="ex1.example.com", windows=(6, 1, 7601)),
+    "replies": Replies(helo=Reply(250, ("mx \x1b", "")), quit=Reply(221, ("closing connection",))),
+    "ptr": ("mx.example.com", "a\x1bb"),
+}
 SPECS = (
     "10.0.0.1",
     "mx.example.com:2525",
@@ -63,6 +80,7 @@ def stored(form: str, said: list[bytes], source: str | None = None) -> bytes:
             times=Times(1.5, 12.5),
             error="after 30 s" if number % 3 == 0 else None,
             seen_at=1_795_000_000.5,
+            **(_CONVERSATION if number % 2 else {}),
         )
         for number, each in enumerate(said)
     ]
@@ -120,6 +138,10 @@ def words(name: str) -> list[bytes]:
             b'"port"',
             b'"times"',
             b'"type":"result"',
+            b'"tls":{',
+            b'"ntlm":{',
+            b'"replies":{',
+            b'"certificate":null',
         ],
     }
     own["ntlm"] = [HEAD, base64.b64encode(HEAD), *(bytes([kind, 0]) for kind in range(8)), b"8\0\0\0"]

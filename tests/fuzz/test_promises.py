@@ -60,7 +60,7 @@ def test_a_line_of_a_megabyte_never_comes_back_in_a_message(name: str, line: byt
 
 @pytest.mark.parametrize("name", ["records", "unfinished"])
 @pytest.mark.parametrize("depth", [256, 900, 970, 980, 985, 990, 995, 1_000, 100_000])
-@pytest.mark.parametrize("key", [b"target", b"status", b"times", b"ehlo"])
+@pytest.mark.parametrize("key", [b"target", b"status", b"times", b"ehlo", b"tls", b"replies"])
 def test_json_of_any_depth_is_read_or_refused(name: str, depth: int, key: bytes) -> None:
     record = RESULT.replace(b'"' + key + b'":', b'"' + key + b'":' + b"[" * depth + b"]" * depth + b',"x":')
     PROMISES[name](HEAD + record + RESULT)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from base64 import b64decode
 from contextlib import redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,9 +29,11 @@ from imcprobe.errors import ImcprobeError
 from imcprobe.fingerprint.expect import parse_expect, parse_fail_on
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.fingerprint.reply import ReplyReader
+from imcprobe.meaning import Channel, Hint
 from imcprobe.model import Build, Observation, Result, Status, Target, Times
 from imcprobe.order import parse_shard
 from imcprobe.outputs.columns import COLUMNS
+from imcprobe.outputs.evidence import conversation_record
 from imcprobe.outputs.formats import ENDINGS, FORMATS
 from imcprobe.outputs.records import Head
 from imcprobe.outputs.schema import json_schema
@@ -46,17 +49,22 @@ from imcprobe.targets import TargetsBuilder, parse, parse_ports
 from imcprobe.testing.faults import parse_fault
 from imcprobe.testing.fleet import Fleet, Member
 from imcprobe.testing.greetings import greeting_of, named_greeting
+from observed import with_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VALIDATOR = Draft202012Validator(json_schema())
 IN_LINE = [column.name for column in COLUMNS if column.line]
-SEEN = {"target", "ip", "error", "greeting"}
+SEEN = {"target", "ip", "error", "greeting", "certificate_subject", "ptr"}
 IN_SHEET = [column.name for column in COLUMNS]
-EVIDENCE = re.compile(
-    r"  (?=.{11} .)(?:Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|Error|Time) +.*"
+LABELS = (
+    "Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|HELO|HELP|TLS|Certificate|NTLM|Reverse DNS"
+    "|Hint|Error|Time"
 )
+EVIDENCE = re.compile(rf"  (?=.{{11}} .)(?:{LABELS}) +.*")
+# Of a screen: a row of what was said, and the words around it; a headline quotes less.
+LONGEST_ROW = 500
 # What a spreadsheet begins a formula with (OWASP, CSV Injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -114,20 +122,28 @@ greetings = st.one_of(
         *(st.sampled_from(FORMS), hosts, builds, said, ends),
     ),
 )
-observations = st.builds(
+plain = st.builds(
     Observation,
     st.builds(Target, st.one_of(st.just("192.0.2.1"), texts), st.sampled_from([0, 25, 65_535])),
     st.one_of(st.none(), st.just("192.0.2.1"), texts),
     st.one_of(st.just(Status.SUCCESS), st.sampled_from(Status)),
     greeting=greetings,
-    ehlo=st.one_of(st.none(), st.lists(texts, min_size=1, max_size=3).map(tuple)),
     times=st.builds(Times, st.sampled_from([None, 0.04, 12.5]), st.sampled_from([None, 0.0, 1e6])),
     attempts=st.integers(1, 3),
     error=st.one_of(st.none(), texts),
     seen_at=st.sampled_from([None, 0.0, 1_795_000_000.5]),
     source=st.sampled_from([None, None, "text", "records"]),
 )
-results = observations.map(conclude)
+hint = st.builds(Hint, st.sampled_from(Channel), st.just("consistent with x"), texts, st.just("a source"))
+
+
+def hinted(result: Result, hints: list[Hint]) -> Result:
+    """A result with hints at what was said, whatever the tables make of it."""
+    seen, found = result
+    return result if found is None else Result(seen, replace(found, hints=(*found.hints, *hints)))
+
+
+results = st.builds(hinted, with_conversation(plain, texts).map(conclude), st.lists(hint, max_size=2))
 several = st.lists(results, min_size=1, max_size=3)
 
 
@@ -169,7 +185,10 @@ def written(name: str, found: list[Result]) -> str:
 def raw(result: Result) -> dict[str, bytes]:
     """What was said, by the name of the column that shows it."""
     seen, found = result
+    certificate = None if seen.tls is None else seen.tls.certificate
     told = {
+        "certificate_subject": None if certificate is None else certificate.subject,
+        "ptr": " ".join(seen.ptr or ()),
         "target": seen.target.host,
         "ip": seen.address,
         "error": seen.error,
@@ -211,9 +230,16 @@ def test_json_is_valid_and_the_bytes_can_be_had_back(found: list[Result]) -> Non
             check_one_line(text)
         assert b64decode(record["greeting_base64"] or "") == result.observation.greeting
         shown = {**record, "build": (record["identification"] or {}).get("build")}
+        shown["certificate_subject"] = ((record["tls"] or {}).get("certificate") or {}).get("subject")
+        shown["ptr"] = " ".join(record["ptr"] or ())
         assert {name: restore(shown[name] or "") for name in raw(result)} == raw(result)
-        ehlo = result.observation.ehlo
-        assert list(map(restore, record["ehlo"] or ())) == list(map(to_bytes, ehlo or ()))
+        seen = result.observation
+        assert list(map(restore, record["ehlo"] or ())) == list(map(to_bytes, seen.ehlo or ()))
+        if seen.tls is not None and seen.tls.certificate is not None:
+            assert b64decode(record["tls"]["certificate"]["base64"]) == seen.tls.certificate.der
+        if seen.replies is not None and seen.replies.quit is not None:
+            said = record["replies"]["quit"]["lines"]
+            assert list(map(restore, said)) == list(map(to_bytes, seen.replies.quit.lines))
 
 
 @settings(max_examples=200)
@@ -277,6 +303,7 @@ def check_screens(result: Result) -> None:
     assert answer == f"  {headline(result)}"
     for line in (where, answer, *evidence):
         check_one_line(line)
+    assert max(map(len, evidence), default=0) <= LONGEST_ROW
     assert [line for line in evidence if not EVIDENCE.fullmatch(line)] == []
 
 
@@ -318,6 +345,7 @@ def test_what_was_stored_is_shown_as_it_was_when_it_is_read_again(found: list[Re
     for result, seen in zip(found, again, strict=True):
         told = raw(Result(seen))
         assert told == {name: raw(result)[name] if name in SEEN else b"" for name in told}
+        assert conversation_record(seen) == conversation_record(result.observation)
         assert (seen.status, seen.ehlo and [*map(to_bytes, seen.ehlo)]) == (
             result.observation.status,
             result.observation.ehlo and [*map(to_bytes, result.observation.ehlo)],

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
 from imcprobe.fingerprint.identify import conclude
+from imcprobe.meaning import Channel, Hint
 from imcprobe.model import Observation, Result, Status, Target, Times
 from imcprobe.order import Order
+from imcprobe.outputs.dialogue import tls_line
 from imcprobe.outputs.records import (
     Head,
     HeadOptions,
@@ -89,6 +94,15 @@ ROW = {
     "error": "EHLO refused with 500",
     "timestamp": "2026-11-18T11:06:40.123Z",
     "advisories": "",
+    "keywords": "",
+    "tls_version": "",
+    "tls_verified": "",
+    "certificate_subject": "",
+    "certificate_sha256": "",
+    "ntlm_computer": "",
+    "windows": "",
+    "ptr": "",
+    "hints": "",
 }
 
 
@@ -98,12 +112,12 @@ def test_a_sheet_has_every_column_in_its_place() -> None:
 
 
 def test_what_is_not_known_is_an_empty_cell() -> None:
-    assert csv_line(RESET) == f"10.1.4.17,10.1.4.17,25,connection-reset,{',' * 16}ECONNRESET,,\n"
+    assert csv_line(RESET) == f"10.1.4.17,10.1.4.17,25,connection-reset,{',' * 16}ECONNRESET,{',' * 10}\n"
 
 
 def test_a_sheet_names_the_advisories_whose_fix_is_missing() -> None:
-    assert csv_line(result(IMS.format("5.5.2650.21"))).endswith(",Q264330 MS02-037\n")
-    assert csv_line(result(IMS.format("5.5.2656.59"))).endswith(",\n")
+    assert csv_line(result(IMS.format("5.5.2650.21"))).endswith(f",Q264330 MS02-037{',' * 9}\n")
+    assert csv_line(result(IMS.format("5.5.2656.59"))).endswith(f",{',' * 9}\n")
 
 
 def test_several_caveats_stand_in_one_cell() -> None:
@@ -137,6 +151,7 @@ mx.example.com (10.1.4.17) port 2525
   Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)
   Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003
   EHLO        XEXCH50, SIZE 0
+  Error       x
   Time        connect under 1 ms, greeting 13 ms""",
         ),
         (
@@ -199,6 +214,157 @@ a.txt line 3
 )
 def test_a_screen_is_shown_as_it_is_here(found: Result, screen: str) -> None:
     assert check_screen(found) == screen
+
+
+CERTIFICATE = Certificate(
+    b"\x30\x82",
+    subject="CN=ex1",
+    issuer="CN=ex1",
+    names=("ex1", "ex1.example.com"),
+    not_before="2019-01-01T00:00:00Z",
+    not_after="2024-01-01T12:00:00Z",
+    self_signed=True,
+    key="RSA 2048",
+    signature="sha1WithRSAEncryption",
+)
+TLS = Tls(
+    offered=True,
+    negotiated=True,
+    verified=False,
+    distrust="self-signed",
+    version="TLSv1.2",
+    cipher="ECDHE-RSA-AES256-SHA384",
+    certificate=CERTIFICATE,
+    ehlo=("ex1.example.com Hello", "AUTH NTLM"),
+)
+NTLM = Ntlm(
+    b"NTLMSSP\0",
+    target="CORP",
+    netbios_domain="CORP",
+    netbios_computer="EX1",
+    dns_domain="corp.example.com",
+    dns_computer="EX1.corp.example.com",
+    windows=(6, 1, 7601),
+)
+HINTS = (
+    Hint(Channel.EHLO, "consistent with Exchange 2013", "XSHADOWREQUEST", "a transcript"),
+    Hint(Channel.CERTIFICATE, "consistent with a certificate of its own", "ex1\x1b", "an article"),
+)
+
+
+def conversation(**shown: Any) -> Result:
+    """A Windows server of which more was asked."""
+    seen = result(WINDOWS, ehlo=("ex1.example.com Hello", "SIZE 37748736", "PIPELINING")).observation
+    found = conclude(seen._replace(**shown))
+    assert found.identification is not None
+    return found._replace(identification=replace(found.identification, hints=HINTS))
+
+
+def rows(found: Result) -> list[str]:
+    """The lines of a screen behind its greeting and its support."""
+    return [line for line in check_screen(found).splitlines()[4:] if not line.startswith("  Support")]
+
+
+def test_the_screen_of_a_conversation_is_shown_as_it_is_here() -> None:
+    found = conversation(
+        tls=TLS, ntlm=NTLM, ptr=("mx1.example.com",), error="QUIT without a reply", times=Times(1.0, 2.0)
+    )
+    assert rows(found) == [
+        "  EHLO        SIZE 37748736, PIPELINING",
+        "  TLS         TLSv1.2 ECDHE-RSA-AES256-SHA384, by STARTTLS; not trusted: self-signed",
+        "  Certificate CN=ex1, self-signed, RSA 2048, sha1WithRSAEncryption, 2019-01-01 to 2024-01-01, for ex1, ex1.example.com",
+        "  NTLM        Windows 6.1.7601, EX1.corp.example.com, domain CORP",
+        "  Reverse DNS mx1.example.com",
+        "  Hint        consistent with Exchange 2013: XSHADOWREQUEST (EHLO)",
+        r"  Hint        consistent with a certificate of its own: ex1\x1b (certificate)",
+        "  Error       QUIT without a reply",
+        "  Time        connect 1 ms, greeting 2 ms",
+    ]
+
+
+NO = Reply(454, ("TLS not available",))
+YES = Reply(220, ("go ahead",))
+
+
+@pytest.mark.parametrize(
+    ("tls", "starttls", "told"),
+    [
+        (Tls(offered=False), None, "not offered"),
+        (Tls(offered=None), None, "not known to be offered"),
+        (Tls(error="no reply to EHLO"), None, "not known to be offered: no reply to EHLO"),
+        (Tls(offered=True), None, "offered, failed"),
+        (Tls(offered=True, error="after 30 s"), None, "offered, failed: after 30 s"),
+        (Tls(offered=True, error="454"), NO, "offered, refused: 454"),
+        (
+            Tls(offered=True, error="no cipher in common\x1b"),
+            YES,
+            r"offered, failed: no cipher in common\x1b",
+        ),
+        (Tls(implicit=True), None, "implicit, failed"),
+        (Tls(implicit=True, error="wrong version"), None, "implicit, failed: wrong version"),
+        (
+            Tls(negotiated=True, implicit=True, verified=True, version="TLSv1"),
+            None,
+            "TLSv1, implicit; trusted",
+        ),
+        (Tls(negotiated=True, verified=False, cipher="x"), YES, "x, by STARTTLS; not trusted"),
+        (Tls(negotiated=True, error="x"), YES, "negotiated, by STARTTLS; no certificate; x"),
+    ],
+)
+def test_what_became_of_tls_is_told_in_few_words(tls: Tls, starttls: Reply | None, told: str) -> None:
+    assert tls_line(tls, starttls) == told
+    found = conversation(tls=tls, replies=Replies(starttls=starttls))
+    assert f"  TLS         {told}" in rows(found)
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        ({"ehlo": None, "replies": Replies(helo=Reply(250, ("ex1 Hello", "\x1b")))}, r"HELO        250 ex1 Hello / \x1b"),
+        ({"ehlo": None, "tls": TLS}, "EHLO        AUTH NTLM (inside TLS)"),
+        ({"replies": Replies(help=Reply(214, ("Commands:", "HELO")))}, "HELP        214 Commands: / HELO"),
+        ({"ptr": ()}, "Reverse DNS no name"),
+        ({"ptr": ("mx.example.com", "a\x1b")}, r"Reverse DNS mx.example.com, a\x1b"),
+        ({"ntlm": Ntlm(b"")}, "NTLM        a challenge without names"),
+        ({"ntlm": Ntlm(b"", netbios_computer="EX1", dns_domain="example.com")}, "NTLM        EX1, domain example.com"),
+        ({"tls": TLS._replace(certificate=Certificate(b""))}, "Certificate nothing in it was read"),
+        ({"tls": TLS._replace(certificate=Certificate(b"", error="not read"))}, "Certificate not read"),
+        ({"tls": TLS._replace(certificate=Certificate(b"", "CN=a", "CN=b\x1b"))}, r"Certificate CN=a, issued by CN=b\x1b"),
+        ({"tls": TLS._replace(certificate=replace(CERTIFICATE, subject="x" * 500))}, f"Certificate {'x' * 399}\u2026"),
+        ({"error": "x" * 500}, f"Error       {'x' * 399}\u2026"),
+        ({"ehlo": ("mx", "x" * 500)}, f"EHLO        {'x' * 399}\u2026"),
+    ],
+)  # fmt: skip
+def test_each_answer_has_its_row(shown: dict[str, Any], told: str) -> None:
+    assert f"  {told}" in rows(conversation(**shown))
+
+
+def test_helo_is_not_told_beside_ehlo() -> None:
+    assert not [row for row in rows(conversation(replies=Replies(helo=YES, quit=YES))) if "go ahead" in row]
+
+
+def test_a_sheet_has_what_a_conversation_showed() -> None:
+    found = conversation(tls=TLS, ntlm=NTLM, ptr=("mx1.example.com", "mx2.example.com"))
+    cells = dict(zip(ROW, next(csv.reader([csv_line(found)])), strict=True))
+    assert {name: cells[name] for name in list(ROW)[-9:]} == {
+        "keywords": "SIZE PIPELINING",
+        "tls_version": "TLSv1.2",
+        "tls_verified": "false",
+        "certificate_subject": "CN=ex1",
+        "certificate_sha256": CERTIFICATE.sha256,
+        "ntlm_computer": "EX1.corp.example.com",
+        "windows": "6.1.7601",
+        "ptr": "mx1.example.com mx2.example.com",
+        "hints": "consistent with Exchange 2013: XSHADOWREQUEST (EHLO) | "
+        r"consistent with a certificate of its own: ex1\x1b (certificate)",
+    }
+    assert len(CERTIFICATE.sha256) == 64
+    bare = conversation(tls=Tls(offered=False), ntlm=Ntlm(b"", netbios_computer="EX1"))
+    cells = dict(zip(ROW, next(csv.reader([csv_line(bare)])), strict=True))
+    assert [cells[name] for name in ("tls_version", "tls_verified", "certificate_sha256", "windows")] == [
+        ""
+    ] * 4
+    assert cells["ntlm_computer"] == "EX1"
 
 
 TOLD = {
@@ -291,6 +457,7 @@ def test_a_table_is_drawn_as_it_is_here() -> None:
 def test_the_head_of_a_file_is_as_it_is_here() -> None:
     options = HeadOptions(7, 1.5, 2.5, 3.5, quit=False, ehlo=True, helo_name="mx.example.com", family=6)
     options = replace(options, rate=12.5, per_net=8, retries=1, adaptive=True, only=("answered",))
+    options = replace(options, tls=True, ntlm=True, ptr=True, conversations=9)
     order = Order(shuffle=True, seed=5, shard=(2, 3))
     head = Head("0.1.0", 1_795_000_000.5, 12, (25, 587), "sha256:0", options, "records", order)
     assert head_record(head) == {
@@ -317,6 +484,13 @@ def test_the_head_of_a_file_is_as_it_is_here() -> None:
             "per_net": 8,
             "retries": 1,
             "adaptive": True,
+            "tls": True,
+            "implicit_tls": False,
+            "ntlm": True,
+            "help_command": False,
+            "ptr": True,
+            "all_addresses": False,
+            "conversations": 9,
             "only": ["answered"],
         },
     }

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from imcprobe.outputs.formats import Format
 
 HEAD = Head(version="0.1.0", started=0.0, targets=1)
-EVIDENCE = re.compile(r"  (?:Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|Error|Time) +\S.*")
+LABELS = "Build|Greeting|Support|Advisories|Not shown|Caveat|Note|EHLO|HELO|HELP|TLS|Certificate|NTLM|Reverse DNS|Hint|Error|Time"
+EVIDENCE = re.compile(rf"  (?:{LABELS}) +\S.*")
 
 
 def seen(text: str, status: Status = Status.SUCCESS, error: str | None = None) -> Result:

@@ -4,12 +4,15 @@ import json
 import time
 import tracemalloc
 from contextlib import suppress
+from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imcprobe.errors import InputError
+from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES
 from imcprobe.model import Observation, Status, Target, Times
@@ -72,6 +75,29 @@ def test_of_any_bytes_nothing_is_lost_but_blank_lines(data: bytes) -> None:
     assert kept.replace(b"\n", b"") == b"".join(line for line in lines if line.strip())
 
 
+CONVERSATION: dict[str, Any] = {
+    "tls": Tls(
+        offered=True,
+        negotiated=True,
+        verified=False,
+        distrust="self-signed \x1b",
+        version="TLSv1.2",
+        cipher="AES256-SHA",
+        certificate=Certificate(
+            b"\x30\x82\xff",
+            subject="CN=ex1\udcff\\,x",
+            names=("ex1", "a\x1bb"),
+            not_before="2019-01-01T00:00:00Z",
+            self_signed=True,
+            key="RSA 1024",
+        ),
+        ehlo=("mx \x1b[2J\\", "AUTH NTLM"),
+        error="after 30 s\x07",
+    ),
+    "ntlm": Ntlm(b"NTLMSSP\0\xff", "CORP", dns_computer="ex1.example.com\x1b", windows=(6, 1, 7601)),
+    "replies": Replies(help=Reply(214, ("a\x1b", "")), quit=Reply(221, ("closing connection",))),
+    "ptr": ("mx.example.com", "a\x1bb"),
+}
 OBSERVATIONS = [
     Observation(
         Target("mx.example.com", 2525),
@@ -81,7 +107,7 @@ OBSERVATIONS = [
         ehlo=("mx \x1b[2J\\", "HELP"),
         times=Times(1.5, 12.5),
         seen_at=1_795_000_000.5,
-    ),
+    )._replace(**CONVERSATION),
     Observation(Target("a\x1bb line 3", 0), None, Status.INVALID_INPUT, error="no\x07"),
     Observation(Target("::1"), "::1", Status.IO_TIMEOUT, b"220", error="after 30 s"),
 ]
@@ -112,6 +138,7 @@ def test_what_was_written_is_read_back_as_it_was_seen(form: str) -> None:
             "error",
             "seen_at",
             "attempts",
+            *CONVERSATION,
         ):
             assert getattr(read, name) == getattr(seen, name)
 
@@ -213,7 +240,9 @@ def test_what_is_no_scan_of_imcprobe_is_refused(data: bytes, message: str) -> No
      ("ehlo", [None]), ("ehlo", [["x"]]), ("ehlo", {"x": 1}), ("ehlo", ["\ud800"]), ("port", 25.0),
      ("port", [25]), ("attempts", 10**400), ("attempts", float("nan")), ("times", "x"), ("times", []),
      ("times", {}), ("times", {"connect_ms": 10**400, "greeting_ms": None}), ("timestamp", 5),
-     ("timestamp", "2026-99-99T00:00:00.000Z"), ("timestamp", []), ("greeting_base64", "\ud800")],
+     ("timestamp", "2026-99-99T00:00:00.000Z"), ("timestamp", []), ("greeting_base64", "\ud800"),
+     *product(("tls", "ntlm", "replies"), (7, "x", [], {}, False, "")),
+     ("ptr", 7), ("ptr", "x"), ("ptr", {}), ("ptr", [7]), ("ptr", [None]), ("ptr", ["x" * 300_000])],
 )  # fmt: skip
 def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> None:
     head, first, *_ = stored("jsonl").splitlines()
@@ -223,10 +252,69 @@ def test_a_damaged_record_is_named_with_its_line(key: str, value: object) -> Non
         list(read_records(data, "f"))
 
 
+LONG = "x" * 1_100_000
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [("tls.implicit", None), ("tls.implicit", 0), ("tls.offered", 1), ("tls.offered", "yes"),
+     ("tls.negotiated", None), ("tls.verified", []), ("tls.distrust", 7), ("tls.version", "x" * 40_000),
+     ("tls.cipher", {}), ("tls.certificate", []), ("tls.certificate", "x"), ("tls.ehlo", "x"),
+     ("tls.ehlo", ["x" * 300_000]), ("tls.ehlo", ["x"] * 4_001), ("tls.error", False),
+     ("tls.certificate.base64", None), ("tls.certificate.base64", "***"), ("tls.certificate.base64", "M"),
+     ("tls.certificate.base64", "MjIw" * 100_000), ("tls.certificate.subject", 7),
+     ("tls.certificate.subject", LONG), ("tls.certificate.issuer", ["x"]), ("tls.certificate.names", None),
+     ("tls.certificate.names", "x"), ("tls.certificate.names", [None]), ("tls.certificate.names", [LONG]),
+     ("tls.certificate.names", [""] * 52_000), ("tls.certificate.not_before", "2019-01-01"),
+     ("tls.certificate.not_before", ""), ("tls.certificate.not_after", 0),
+     ("tls.certificate.not_after", "2019-01-01T00:00:00Z\n"), ("tls.certificate.self_signed", 1),
+     ("tls.certificate.key", "x" * 40_000), ("tls.certificate.signature", 7), ("tls.certificate.error", 7),
+     ("ntlm.base64", None), ("ntlm.base64", "MjIw" * 100_000), ("ntlm.target", 7), ("ntlm.target", LONG),
+     ("ntlm.dns_computer", []), ("ntlm.windows", "6.1"), ("ntlm.windows", "6.1.7601.1"), ("ntlm.windows", 6),
+     ("ntlm.windows", [6, 1, 7601]), ("ntlm.windows", "6.1.123456"), ("ntlm.windows", "6.1.\u0661"),
+     ("ntlm.windows", ""), ("replies.quit", "221"), ("replies.quit", []), ("replies.quit", {}),
+     ("replies.quit.code", "221"), ("replies.quit.code", 199), ("replies.quit.code", 600),
+     ("replies.quit.code", True), ("replies.quit.code", None), ("replies.quit.lines", None),
+     ("replies.quit.lines", "x"), ("replies.quit.lines", [7]), ("replies.quit.lines", ["x" * 300_000])],
+)  # fmt: skip
+@pytest.mark.parametrize("is_there", [True, False], ids=["changed", "missing"])
+def test_a_damaged_conversation_is_named_with_its_line(way: str, value: object, is_there: bool) -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = json.loads(first)
+    *places, key = way.split(".")
+    inside = record
+    for place in places:
+        inside = inside[place]
+    inside[key] = value
+    if not is_there:
+        del inside[key]
+    with pytest.raises(InputError, match=r"^f line 2 is no result record of imcprobe\.$"):
+        list(read_records(b"\n".join([head, json.dumps(record).encode(), b""]), "f"))
+
+
+def test_records_from_before_there_were_conversations_are_read() -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = json.loads(first) | {"tls": None, "ntlm": None}
+    for key in ("keywords", "replies", "ptr"):
+        del record[key]
+    del record["identification"]["hints"]
+    (seen,) = read_records(b"\n".join([head, json.dumps(record).encode(), b""]), "f")
+    assert seen == OBSERVATIONS[0]._replace(source="records", tls=None, ntlm=None, replies=None, ptr=None)
+
+
+def test_what_a_record_has_twice_is_taken_from_what_is_exact() -> None:
+    head, first, *_ = stored("jsonl").splitlines()
+    record = json.loads(first) | {"keywords": 7, "identification": 7, "greeting": 7}
+    record["tls"]["certificate"]["sha256"] = 7
+    (seen,) = read_records(b"\n".join([head, json.dumps(record).encode(), b""]), "f")
+    assert seen == OBSERVATIONS[0]._replace(source="records")
+
+
 @pytest.mark.parametrize(
     "key",
-    ["target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "attempts", "error", "timestamp"],
-)
+    ["target", "ip", "port", "status", "greeting_base64", "ehlo", "tls", "ntlm", "times", "attempts", "error",
+     "timestamp"],
+)  # fmt: skip
 def test_a_record_without_one_of_its_keys_is_named_with_its_line(key: str) -> None:
     head, first, *_ = stored("jsonl").splitlines()
     record = json.loads(first)
@@ -236,7 +324,8 @@ def test_a_record_without_one_of_its_keys_is_named_with_its_line(key: str) -> No
 
 
 @pytest.mark.parametrize(
-    "key", ["target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "error"]
+    "key",
+    ["target", "ip", "port", "status", "greeting_base64", "ehlo", "times", "error", "tls", "ntlm", "replies"],
 )
 @pytest.mark.parametrize("value", [b"[" * 900 + b"]" * 900, b"[" * 90_000, b"9" * 5_000, b'"\xff', b'"\0"'])
 def test_json_that_costs_a_parser_much_is_named_with_its_line(key: str, value: bytes) -> None:
@@ -255,23 +344,36 @@ def test_keys_that_are_not_known_and_keys_that_come_twice_do_no_harm() -> None:
     assert seen.target == OBSERVATIONS[0].target
 
 
+WORST = "\x1b"
+LINES = (WORST * (MAX_REPLY_BYTES - MAX_REPLY_LINES), *[WORST] * (MAX_REPLY_LINES - 1))
+# Each of its characters was one byte, in Latin-1; a certificate of this size is all name.
+NAME = "\x80" * (100 << 10)
+
+
 @pytest.mark.parametrize("form", ["json", "jsonl"])
 def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
+    reply = Reply(250, LINES)
+    certificate = Certificate(b"\xff" * (100 << 10), subject=NAME, not_after="9999-12-31T23:59:59Z")
     seen = Observation(
-        Target("\x1b" * 4_096 + " line 1,000,000,000"),
+        Target(WORST * 4_096 + " line 1,000,000,000"),
         "fe80::1%eth0",
         Status.SUCCESS,
         b"\x1b" * (MAX_REPLY_BYTES + 1),
-        ehlo=("\x1b" * (MAX_REPLY_BYTES - MAX_REPLY_LINES), *["\x1b"] * (MAX_REPLY_LINES - 1)),
+        ehlo=LINES,
+        tls=Tls(distrust=WORST * 6_000, certificate=certificate, ehlo=LINES, error=WORST * 6_000),
+        # Of the 48 KiB that are in a reply's Base64, half are 16-bit letters, and both names may be of them.
+        ntlm=Ntlm(b"\xff" * (48 << 10), "\u202e" * (24 << 10), dns_domain="\u202e" * (24 << 10)),
         times=Times(60_000.0, 86_400_000.0),
         attempts=1_000,
-        error="\x1b" * 6_000,
+        error=WORST * 6_000,
         seen_at=4_000_000_000.5,
+        replies=Replies(reply, reply, reply, reply),
+        ptr=(WORST * 255,) * 100,
     )
     writer = FORMATS[form]()
     head = writer.start(Head("0.1.0", 0.0, 1))
     row = writer.row(conclude(seen))
-    assert len(row) < MAX_LINE / 4
+    assert MAX_LINE / 2 < len(row) < MAX_LINE * 3 / 4
     (again,) = read_records((head + row + writer.end(Tally(), 1.0, complete=True)).encode(), "f")
     assert again == seen._replace(source="records")
 
