@@ -36,6 +36,13 @@ DEFAULTS: dict[str, Any] = {
     "per_net": None,
     "retries": 0,
     "adaptive": False,
+    "tls": False,
+    "implicit_tls": False,
+    "ntlm": False,
+    "help_command": False,
+    "ptr": False,
+    "all_addresses": False,
+    "conversations": 256,
     "only": [],
 }
 CONCURRENCY = {"check": MAX_HOSTS, "scan": 1024}
