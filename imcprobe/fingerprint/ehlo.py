@@ -43,7 +43,7 @@ def keywords(lines: Sequence[str]) -> dict[str, tuple[str, ...]]:
         name, *first = word.split("=", 1)
         name = name.upper()
         if name and (name in found or len(found) < MAX_KEYWORDS):
-            found.setdefault(name, {}).update(dict.fromkeys((*first, *rest.split())))
+            found.setdefault(name, {}).update(dict.fromkeys((*first, *filter(None, rest.split(" ")))))
     return {name: tuple(islice(parameters, MAX_PARAMETERS)) for name, parameters in found.items()}
 
 

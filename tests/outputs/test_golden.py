@@ -199,7 +199,8 @@ mx.example.com (10.1.4.17) port 2525
   Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
   Support     ended (2014-04-08; 2000 on 11 Jan 2011)
   Not shown   whether these are fixed, no greeting tells: MS02-012, MS03-046, MS04-035, MS05-021, MS06-003, MS06-019
-  EHLO        XEXCH50""",
+  EHLO        XEXCH50
+  Hint        consistent with Exchange 2003: XEXCH50 (EHLO)""",
         ),
         (RESET, "10.1.4.17 port 25\n  No answer: connection reset"),
         (
@@ -270,6 +271,7 @@ def test_the_screen_of_a_conversation_is_shown_as_it_is_here() -> None:
         tls=TLS, ntlm=NTLM, ptr=("mx1.example.com",), error="QUIT without a reply", times=Times(1.0, 2.0)
     )
     assert rows(found) == [
+        "  Not shown   whether these are fixed, no greeting tells: MS04-035",
         "  EHLO        SIZE 37748736, PIPELINING",
         "  TLS         TLSv1.2 ECDHE-RSA-AES256-SHA384, by STARTTLS; not trusted: self-signed",
         "  Certificate CN=ex1, self-signed, RSA 2048, sha1WithRSAEncryption, 2019-01-01 to 2024-01-01, for ex1, ex1.example.com",
