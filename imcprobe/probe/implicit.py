@@ -26,13 +26,16 @@ _RECORDS = (b"\x15", b"\x16")
 _NOT_TLS = "no TLS: the server speaks without"
 
 
-async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted) -> Observation:
-    """Shake hands and read the greeting. Never raises for anything that a server does."""
+async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted, limit: float) -> Observation:
+    """Shake hands and read the greeting within `limit` seconds.
+
+    Never raises for anything that a server does.
+    """
     wire.start_tls(greeted.seen.target.host)
     reader = wire.expect_reply()
     in_time = True
     try:
-        async with TimeLimit(greeted.greeting_by - time.monotonic()):
+        async with TimeLimit(limit):
             await client.connect()
     except TimeoutError:
         in_time = False
@@ -43,7 +46,7 @@ async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted)
     plain = b"" if wire.layer.is_up or wire.first.startswith(_RECORDS) else wire.first
     return greeted.seen._replace(
         status=status,
-        greeting=bytes(reader.data) or plain,
+        greeting=bytes(reader.data[: reader.length] if wire.answered else reader.data) or plain,
         tls=_told(wire, greeted.seen.target.host, in_time=in_time),
         times=greeted.seen.times._replace(
             greeting_ms=(now - greeted.began) * 1000 if wire.answered else None

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Greeted(NamedTuple):
     """A connection whose greeting of `length` bytes is complete but still to be read.
 
-    With `implicit` there is none yet: TLS comes first, and the greeting is due by `greeting_by`. `seen` is
-    the observation as it is without a conversation. `ends_at` is the target's last moment, `began` when its
-    connection was begun; moments are of the monotonic clock.
+    With `implicit` there is none yet, as TLS comes first. `seen` is the observation as it is without a
+    conversation. `ends_at` is the target's last moment, `began` when its connection was begun, both by the
+    monotonic clock.
     """
 
     sock: Socket
@@ -32,7 +32,6 @@ class Greeted(NamedTuple):
     began: float
     ends_at: float
     implicit: bool = False
-    greeting_by: float = 0.0
 
     def after(self, moment: float) -> str:
         """How long after its start a moment comes, in words."""
@@ -185,7 +184,6 @@ class Late:
             began=self.dialled,
             ends_at=self.probe.ends_at(options),
             implicit=self.implicit,
-            greeting_by=self.greeting_due(options),
         )
 
     def failure(self, code: int | None) -> Observation:

@@ -92,7 +92,7 @@ class Scan:
         Raises what the iterable of targets raises. Closing the generator closes every connection.
         """
         if self.options.converses:  # aiosmtplib loads only when wanted, and while there are files left
-            import_module("imcprobe.probe.session")
+            import_module("imcprobe.probe.session").prepare(self.options)
         loop = asyncio.get_running_loop()
         self._sweep = sweep = Sweep(
             loop,

@@ -22,11 +22,13 @@ from imcprobe.fingerprint.ehlo import keywords
 from imcprobe.fingerprint.ntlm import NEGOTIATE, challenge_of, decode
 from imcprobe.fingerprint.reply import parse_reply
 from imcprobe.model import Status
+from imcprobe.probe.extras import require_extra
 from imcprobe.probe.implicit import greeting_inside
 from imcprobe.probe.options import QUIT_TIMEOUT
 from imcprobe.probe.outcomes import name_of
+from imcprobe.probe.sockets import swallow
 from imcprobe.probe.timelimit import TimeLimit
-from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected
+from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected, warm_up
 from imcprobe.probe.wire import Wire
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ _GOODBYES = (b"221", b"421")
 _HANDSHAKE = "the TLS handshake"
 _TALKED_OVER = "something was said, not by TLS, behind the answer to STARTTLS"
 
+_TOO_LATE = "no conversation: its turn did not come in time"
+
 
 class _OutOfStepError(Exception):
     """The server said something that nobody had asked for."""
@@ -57,6 +61,7 @@ class _OverError(Exception):
 # own readers theirs: the most specific first, each with the words for Observation.error.
 _WORDS: tuple[tuple[type[Exception], Callable[[Exception, str], str]], ...] = (
     (TlsError, lambda error, step: f"TLS broke during {step}: {error}"),
+    (aiosmtplib.SMTPConnectError, lambda _, step: f"connection closed during {step}"),
     (aiosmtplib.SMTPServerDisconnected, lambda _, step: f"connection closed during {step}"),
     (ReplyError, lambda error, step: f"{step} answered with no SMTP reply: {error}"),
     (TimeoutError, lambda _, step: f"no complete {step} reply in time"),
@@ -73,6 +78,8 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
 
     Never raises for anything that a server does. All but the goodbye ends before `greeted.ends_at`.
     """
+    if greeted.ends_at <= time.monotonic():
+        return _too_late(greeted)
     wire = Wire(greeted.sock, greeted.length)
     client = aiosmtplib.SMTP(
         sock=wire,
@@ -83,13 +90,35 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
     try:
         seen = greeted.seen
         if greeted.implicit:
-            seen = await greeting_inside(client, wire, greeted)
+            seen = await greeting_inside(client, wire, greeted, _limit(greeted, options))
             if seen.status is not Status.SUCCESS:
                 return seen
-        return await _Talk(client, wire, seen, options).hold(greeted.ends_at)
+        return await _Talk(client, wire, seen, options).hold(_limit(greeted, options))
     finally:
         client.close()
         wire.close()
+
+
+def prepare(options: ProbeOptions) -> None:
+    """Load now what takes a while to load, so that it takes none of any server's time.
+
+    Raises UsageError where TLS is wanted and its extra is missing.
+    """
+    if options.tls or options.implicit_tls:
+        require_extra("tls", "cryptography", "tls")
+        warm_up()
+
+
+def _too_late(greeted: Greeted) -> Observation:
+    """Close a connection whose time has run out while it waited; with TLS first, nothing is known of it."""
+    swallow(greeted.sock, greeted.length or 1)
+    greeted.sock.close()
+    seen = greeted.seen._replace(error=_TOO_LATE)
+    return seen._replace(status=Status.UNKNOWN_ERROR) if greeted.implicit else seen
+
+
+def _limit(greeted: Greeted, options: ProbeOptions) -> float:
+    return min(options.greeting_timeout, greeted.ends_at - time.monotonic())
 
 
 class _Talk:
@@ -97,7 +126,7 @@ class _Talk:
 
     def __init__(self, client: aiosmtplib.SMTP, wire: Wire, seen: Observation, options: ProbeOptions) -> None:
         self.seen = seen
-        self._step = "the greeting"
+        self._step = "EHLO" if options.asks_ehlo else "HELP"
         self._client = client
         self._name = str(client.local_hostname).encode()
         self._wire = wire
@@ -105,10 +134,10 @@ class _Talk:
         self._replies: dict[str, Reply] = {}
         self._in_step = True
 
-    async def hold(self, ends_at: float) -> Observation:
-        """Ask, take leave, and tell."""
+    async def hold(self, limit: float) -> Observation:
+        """Ask within `limit` seconds, take leave, and tell."""
         try:
-            async with TimeLimit(min(self._options.greeting_timeout, ends_at - time.monotonic())):
+            async with TimeLimit(limit):
                 await self._ask_all()
         except _OverError:
             self._in_step = False
@@ -116,7 +145,7 @@ class _Talk:
             self._disbelieve()
         except _EXPECTED as error:
             self._failed(error)
-        if self._options.quit and self._in_step:
+        if self._in_step:
             await self._leave()
         return self.seen._replace(replies=Replies(**self._replies)) if self._replies else self.seen
 
@@ -153,16 +182,15 @@ class _Talk:
         self.seen = self.seen._replace(tls=tls)
         if not tls.offered:
             return
+        reply = await self._ask(b"STARTTLS")
+        self._replies["starttls"] = reply
+        if reply.code != _READY:
+            self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS refused with {reply.code}"))
+            return
         try:
-            reply = await self._ask(b"STARTTLS")
-            self._replies["starttls"] = reply
-            if reply.code != _READY:
-                self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS refused with {reply.code}"))
-                return
             tls = await self._shaken_hands(tls)
-        except (_OutOfStepError, TlsError) as error:
-            words = _TALKED_OVER if isinstance(error, _OutOfStepError) else str(error)
-            self.seen = self.seen._replace(tls=tls._replace(error=words))
+        except TlsError as error:
+            self.seen = self.seen._replace(tls=tls._replace(error=str(error)))
             raise _OverError from error
         self.seen = self.seen._replace(tls=tls)
         inside = await self._ask(b"EHLO", self._name, step="EHLO inside TLS")
@@ -173,7 +201,7 @@ class _Talk:
         """What a handshake brings, once it is through. Raises TlsError."""
         self._step = _HANDSHAKE
         if self._wire.early():
-            raise _OutOfStepError
+            raise TlsError(_TALKED_OVER)
         host = self.seen.target.host
         await self._wire.start_tls(host)
         return inspected(self._wire.layer, tls, host)
@@ -205,17 +233,18 @@ class _Talk:
         except aiosmtplib.SMTPException as error:
             if not self._wire.answered:
                 raise (self._wire.refused or self._wire.tls_error or error) from None
-        if len(reader.data) > reader.length:
-            raise _OutOfStepError
         return reader.reply
 
     async def _leave(self) -> None:
-        """Say QUIT, and see by its answer whether the others were in step.
+        """Say QUIT where that is wanted, and see by its answer whether the others were in step.
 
         What came is kept whatever becomes of it, even when it is cut short.
         """
         goodbye = self._wire.early()
-        if not goodbye:
+        if goodbye and not goodbye.startswith(_GOODBYES):
+            self._disbelieve()
+            return
+        if self._options.quit and not goodbye:
             reader = self._wire.expect_reply()
             with contextlib.suppress(*_EXPECTED, asyncio.CancelledError):
                 async with TimeLimit(QUIT_TIMEOUT):

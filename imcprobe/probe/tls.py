@@ -146,6 +146,12 @@ def _reason(error: ssl.SSLError) -> str:
 _trust = lru_cache(maxsize=1)(Trust)
 
 
+def warm_up() -> None:
+    """Load what judging a certificate takes: up to 0.1 s the first time."""
+    _trust().prepare()
+    looking_context()
+
+
 def inspected(layer: TlsLayer, tls: Tls, host: str) -> Tls:
     """Add what a handshake that is through has shown."""
     certificate = None

@@ -49,6 +49,10 @@ class Trust:
     def __init__(self, roots: Callable[[], Sequence[bytes]] = system_roots) -> None:
         self._roots = roots
 
+    def prepare(self) -> None:
+        """Read now what is trusted, so that no judgement waits for it."""
+        self._builder  # noqa: B018 - it is made when it is first asked for
+
     def distrust(self, leaf: bytes, chain: Sequence[bytes], host: str, seen_at: float) -> str | None:
         """Why a server's certificate is not trusted for `host` at `seen_at` (seconds since the epoch).
 

@@ -127,6 +127,7 @@ class Wire(socket.socket):
         if not is_whole:
             raise BlockingIOError
         self._reply, self.answered = None, True
+        self._early = bytes(reply.data[reply.length :][:MAX_EARLY])
         return b"%d \r\n" % reply.code
 
     def _flush(self) -> None:
