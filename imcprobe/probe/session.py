@@ -133,6 +133,7 @@ class _Talk:
         self._options = options
         self._replies: dict[str, Reply] = {}
         self._in_step = True
+        self._has_asked = False
 
     async def hold(self, limit: float) -> Observation:
         """Ask within `limit` seconds, take leave, and tell."""
@@ -142,7 +143,7 @@ class _Talk:
         except _OverError:
             self._in_step = False
         except _OutOfStepError:
-            self._disbelieve()
+            self._spoken_out_of_turn()
         except _EXPECTED as error:
             self._failed(error)
         if self._in_step:
@@ -153,9 +154,6 @@ class _Talk:
         options = self._options
         if not self._client.is_connected:
             await self._client.connect()  # which takes the greeting: it has come already
-        if early := self._wire.early():  # what is behind a greeting belongs to it, whatever it is
-            self.seen = self.seen._replace(greeting=self.seen.greeting + early)
-            raise _OverError
         if options.asks_ehlo:
             await self._hello()
         if options.help_command:
@@ -164,6 +162,13 @@ class _Talk:
             await self._start_tls()
         if options.ntlm:
             await self._challenge()
+
+    def _spoken_out_of_turn(self) -> None:
+        self._in_step = False
+        if self._has_asked:
+            self._disbelieve()
+        else:  # what is behind a greeting belongs to it, whatever it is
+            self.seen = self.seen._replace(greeting=self.seen.greeting + self._wire.early())
 
     async def _hello(self) -> None:
         """EHLO, and HELO for a server that knows none."""
@@ -227,6 +232,7 @@ class _Talk:
         self._step = step or words[0].decode()
         if self._wire.early():
             raise _OutOfStepError
+        self._has_asked = True
         reader = self._wire.expect_reply()
         try:
             await self._client.execute_command(*words)
@@ -242,7 +248,7 @@ class _Talk:
         """
         goodbye = self._wire.early()
         if goodbye and not goodbye.startswith(_GOODBYES):
-            self._disbelieve()
+            self._spoken_out_of_turn()
             return
         if self._options.quit and not goodbye:
             reader = self._wire.expect_reply()
@@ -261,7 +267,8 @@ class _Talk:
         """Take back all that may have been said ahead of what it answers; what TLS has shown stands."""
         self._in_step = False
         seen, tls = self.seen, self.seen.tls
-        if seen.ehlo is None and not self._replies and seen.ntlm is None and self._step != "EHLO":
+        if not (seen.ehlo or self._replies or seen.ntlm):
+            self._note(_OUT_OF_STEP)
             return
         self._replies.clear()
         tls = tls._replace(ehlo=None) if tls is not None and tls.negotiated else None

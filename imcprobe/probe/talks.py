@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Coroutine
 
     from imcprobe.model import Observation
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
 
+# So many at once cost least: with more, what they keep alive is looked through by Python ever more often.
+# Most are over within a moment; those that are not keep nobody waiting, as far as there are places.
+_QUICK = 128
+_MOMENT = 0.25
 _CUT = "EHLO was cut short: the scan was stopped"
 
 
@@ -34,6 +39,8 @@ class Talks:
         self._told = told
         self._waiting: deque[Greeted] = deque()
         self._talking = 0
+        self._begun: deque[float] = deque(maxlen=_QUICK)
+        self._later: asyncio.TimerHandle | None = None
         self._is_over = False
         self.cut_short = False
 
@@ -55,18 +62,34 @@ class Talks:
         self._is_over = True
         self._go_on()
 
+    def _look_again(self) -> None:
+        self._later = None
+        self._go_on()
+
     def _go_on(self) -> None:
-        while self._waiting and (self._is_over or self._talking < self._options.conversations):
+        while self._waiting and (self._is_over or self._has_place()):
             greeted = self._waiting.popleft()
             if self._is_over:
                 self._broken_off(greeted)
             else:
                 self._begin(greeted)
 
+    def _has_place(self) -> bool:
+        """Whether a conversation may begin; when it will be so in a moment, it is looked at again then."""
+        if self._talking >= self._options.conversations:
+            return False
+        if self._talking < _QUICK:
+            return True
+        left = self._begun[0] + _MOMENT - time.monotonic()
+        if left > 0 and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(left, self._look_again)
+        return left <= 0
+
     def _begin(self, greeted: Greeted) -> None:
         from imcprobe.probe.session import converse
 
         self._talking += 1
+        self._begun.append(time.monotonic())
         task = self._spawn(converse(greeted, self._options))
         task.add_done_callback(lambda task: self._ended(greeted, task))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import warnings
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import ip_address
@@ -51,7 +52,8 @@ class Trust:
 
     def prepare(self) -> None:
         """Read now what is trusted, so that no judgement waits for it."""
-        self._builder  # noqa: B018 - it is made when it is first asked for
+        with _unwarned():
+            self._builder  # noqa: B018 - it is made when it is first asked for
 
     def distrust(self, leaf: bytes, chain: Sequence[bytes], host: str, seen_at: float) -> str | None:
         """Why a server's certificate is not trusted for `host` at `seen_at` (seconds since the epoch).
@@ -63,8 +65,7 @@ class Trust:
         if certificate.error is not None:
             return certificate.error
         moment = datetime.fromtimestamp(seen_at, UTC)
-        with warnings.catch_warnings():  # of serial numbers and the like, which do not matter here
-            warnings.simplefilter("ignore")
+        with _unwarned():
             found, *others = _loaded([leaf, *(link for link in chain if link != leaf)][: 1 + _MOST_LINKS])
             reasons = [*_dates(certificate, moment), *self._unknown(certificate, found), *_weak(certificate)]
             return "; ".join(reasons) or self._rejected(certificate.names, found, others, host, moment)
@@ -112,6 +113,14 @@ class Trust:
         authorities = ExtensionPolicy.webpki_defaults_ca()
         builder = PolicyBuilder().store(Store(list(self._known))).max_chain_depth(_MOST_LINKS)
         return builder.extension_policies(ca_policy=authorities, ee_policy=leaves)
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without warnings of serial numbers and the like, which do not matter here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _loaded(certificates: Iterable[bytes]) -> list[x509.Certificate]:

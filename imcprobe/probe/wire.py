@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from imcprobe.errors import ReplyError
 from imcprobe.fingerprint.reply import ReplyReader
+from imcprobe.probe.sockets import unread
 from imcprobe.probe.tls import TlsError, TlsLayer
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ class Wire(socket.socket):
         return self._reply
 
     def early(self) -> bytes:
-        """Bytes that nobody asked for, taken now or before: asked for once, just before a command."""
-        with contextlib.suppress(OSError, TlsError):
-            self._early = (self._early + self._hear(MAX_EARLY))[:MAX_EARLY]
+        """Bytes that nobody asked for, taken now or before: asked for just before a command."""
+        if unread(self):
+            with contextlib.suppress(OSError, TlsError):
+                self._early = (self._early + self._hear(MAX_EARLY))[:MAX_EARLY]
         return self._early
 
     def start_tls(self, host: str) -> asyncio.Future[None]:
