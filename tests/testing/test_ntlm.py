@@ -130,6 +130,16 @@ def test_a_fault_may_strike_at_either_reply(running: Running, dialogue: Dialogue
     assert dialogue(running(with_ntlm(challenge="close=3")), sent) == SUPPORTED + b"334"
 
 
+@pytest.mark.parametrize(("point", "before"), [("auth", b""), ("challenge", SUPPORTED)])
+def test_a_refusal_leaves_the_conversation_as_it_was(
+    running: Running, dialogue: Dialogue, point: str, before: bytes
+) -> None:
+    sent = b"AUTH NTLM\r\n" + (NEGOTIATE + b"\r\n" if before else b"") + b"QUIT\r\n"
+    assert (
+        dialogue(running(with_ntlm(**{point: "554"})), sent) == before + b"554 No SMTP service here\r\n" + BYE
+    )
+
+
 @pytest.mark.parametrize(
     ("ehlo", "offered"),
     [
