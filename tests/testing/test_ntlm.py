@@ -84,9 +84,9 @@ def test_a_challenge_can_be_made_of_anything() -> None:
     assert list(read.target_info) == [AvId.eol]
 
 
-def with_ntlm(greeting: bytes = b"", **fault: str) -> MockServer:
+def with_ntlm(**fault: str) -> MockServer:
     return MockServer(
-        greeting,
+        b"",
         manner=IMS.challenging(challenge_of("2003")),
         faults=[parse_fault(f"{point}:{does}") for point, does in fault.items()],
     )
