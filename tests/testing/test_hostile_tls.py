@@ -214,6 +214,16 @@ def test_what_is_wrong_about_ntlm_is_told(
     assert (sp3(ntlm=expected).differences(result(ntlm=ntlm), ntlm=True) == []) is right
 
 
+def test_what_is_out_of_step_may_be_believed_or_not() -> None:
+    (case,) = [case for case in HOSTILE["tls"] if case.expected.or_unbelieved]
+    nothing = result(Tls(offered=True, negotiated=True, certificate=Certificate(b"")), ehlo=EHLO_5_5)
+    assert case.expected.differences(nothing, tls=True) == []
+    unbelieved = nothing._replace(observation=nothing.observation._replace(ehlo=None, error="out of step"))
+    assert case.expected.differences(unbelieved, tls=True) == []
+    asked_for_less = unbelieved._replace(observation=unbelieved.observation._replace(tls=None))
+    assert case.expected.differences(asked_for_less, ehlo=True) != []
+
+
 def test_neither_counts_unless_it_was_asked_for() -> None:
     expected = sp3(tls=ExpectedTls(negotiated=True), ntlm=("A",))
     assert expected.differences(result(), ehlo=True) == []

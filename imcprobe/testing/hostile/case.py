@@ -41,8 +41,8 @@ _Told = dict[str, tuple[object, object]]
 class ExpectedTls:
     """What a right scanner reports of TLS when it was asked for; nothing here can be verified by anybody.
 
-    `failed` says whether there is an error (None: as it likes), `version` which TLS it is (None: any),
-    `ehlo` what EHLO is answered with inside.
+    `failed` says whether there is an error, of TLS or of all of it (None: as it likes), `version` which TLS
+    it is (None: any), `ehlo` what EHLO is answered with inside.
     """
 
     offered: bool = True
@@ -51,10 +51,11 @@ class ExpectedTls:
     version: str | None = None
     ehlo: tuple[str, ...] | None = None
 
-    def told(self, seen: Tls | None) -> _Told:
-        """What is expected, and what was seen."""
+    def told(self, seen: Tls | None, error: str | None) -> _Told:
+        """What is expected, and what was seen; `error` is that of all of it."""
         if seen is None:
             return {"tls": (self, None)} if self.offered else {}
+        failed = bool(seen.error or error)
         return {
             "tls offered": (self.offered, bool(seen.offered)),
             "tls negotiated": (self.negotiated, seen.negotiated),
@@ -62,7 +63,7 @@ class ExpectedTls:
             "tls verified": (False, bool(seen.verified)),
             "tls version": (self.version or seen.version, seen.version),
             "tls ehlo": (self.ehlo, seen.ehlo),
-            "tls failed": (bool(seen.error) if self.failed is None else self.failed, bool(seen.error)),
+            "tls failed": (failed if self.failed is None else self.failed, failed),
         }
 
 
@@ -75,7 +76,8 @@ class Expected:
     names, `ehlo` the lines of the reply when EHLO was asked for. `tls` is what is reported when that was
     asked for; None for a server that has none behind what it offers. `ntlm` are the texts of a challenge
     and its version, in the order of `Ntlm`, None where nothing can be read of it, and `...` where it is
-    the reader's choice. With `or_reset` the reset may come first.
+    the reader's choice. With `or_reset` the reset may come first, with `or_unbelieved` a scanner that has
+    asked for more than EHLO may have found replies out of step with commands, and believe none of EHLO.
     """
 
     status: Status
@@ -88,6 +90,7 @@ class Expected:
     caveats: tuple[Caveat, ...] = ()
     ehlo: tuple[str, ...] | None = None
     or_reset: bool = False
+    or_unbelieved: bool = False
     tls: ExpectedTls | None = None
     ntlm: tuple[object, ...] | EllipsisType | None = None
 
@@ -101,17 +104,19 @@ class Expected:
         seen, found = result
         if self.or_reset and seen.status is Status.CONNECTION_RESET:
             return []
+        asked = ehlo or tls or ntlm
+        unbelieved = self.or_unbelieved and (tls or ntlm) and seen.ehlo is None
         told: _Told = {
             "status": (self.status, seen.status),
             "kept": (self.kept, seen.greeting[: len(self.kept)]),
             "more": (True, len(seen.greeting) <= len(self.kept) + self.more),
-            "ehlo": (self.ehlo if ehlo or tls or ntlm else None, seen.ehlo),
+            "ehlo": (self.ehlo if asked and not unbelieved else None, seen.ehlo),
             "family": (self.family, found and found.family),
             "product": (self.product, found and found.product),
             "build": (self.build, found and found.build),
             "releases": (self.releases, tuple(row.name for row in found.releases) if found else ()),
             "caveats": (self.caveats, found.caveats if found else ()),
-            **(self._tls().told(seen.tls) if tls else {"tls": (None, seen.tls)}),
+            **(self._tls().told(seen.tls, seen.error) if tls else {"tls": (None, seen.tls)}),
             **(self._told_of_ntlm(seen.ntlm) if ntlm else {"ntlm": (None, seen.ntlm)}),
         }
         return [
@@ -152,6 +157,11 @@ def acts(name: str, does: str, steps: tuple[do.Step, ...], expected: Expected) -
 def answers(name: str, does: str, point: Point, steps: tuple[do.Step, ...], expected: Expected) -> Case:
     """A server that greets as it should, and answers EHLO or QUIT in steps."""
     return Case(name, does, Member(SP3, (scripted(steps, point),), EHLO_5_5), expected)
+
+
+def out_of_step(case: Case) -> Case:
+    """The same, whose replies do not match what was asked: all or none of them may be believed."""
+    return replace(case, expected=replace(case.expected, or_unbelieved=True))
 
 
 def sp3(

@@ -19,6 +19,7 @@ from imcprobe.testing.hostile.case import (
     RESET,
     SP3,
     Case,
+    out_of_step,
     scripted,
     sp3,
 )
@@ -120,7 +121,7 @@ CASES = (
     _answers("no-code", "no reply of SMTP to AUTH", Point.AUTH, b"go ahead\r\n"),
     _answers("endless-line", "a challenge without end", Point.CHALLENGE, ENDLESS_LINE),
     _answers("endless-lines", "lines of challenges without end", Point.CHALLENGE, ENDLESS_LINES),
-    _answers("hundreds", "hundreds of replies at once", Point.CHALLENGE, b"334 TlRM\r\n" * 500),
+    out_of_step(_answers("hundreds", "hundreds of replies at once", Point.CHALLENGE, b"334 TlRM\r\n" * 500)),
     _answers("nothing", "nothing for a challenge", Point.CHALLENGE, b"334 \r\n"),
     _answers("code-only", "a code for a challenge", Point.CHALLENGE, b"334\r\n"),
     _answers("not-base64", "a challenge that is not Base64", Point.CHALLENGE, b"334 \xff\0NTLMSSP %s\r\n"),

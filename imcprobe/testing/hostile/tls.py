@@ -23,6 +23,7 @@ from imcprobe.testing.hostile.case import (
     SP3,
     Case,
     ExpectedTls,
+    out_of_step,
     scripted,
     sp3,
 )
@@ -143,5 +144,7 @@ CASES = (
     _inside("endless-line-inside", "a line without end inside TLS", ENDLESS_LINE),
     _inside("endless-lines-inside", "lines without end inside TLS", ENDLESS_LINES),
     _inside("drip-inside", "a byte every half second inside TLS", partial(do.drip, seconds=DRIP)),
-    _inside("two-replies-inside", "answers EHLO twice inside TLS", b"250 mock.example.com\r\n" + _FORGED),
+    out_of_step(
+        _inside("two-replies-inside", "answers EHLO twice inside TLS", b"250 mock.example.com\r\n" + _FORGED)
+    ),
 )
