@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SEGMENT_PAUSE = 0.001
 # Endless lines go out in pieces of this size.
 _CHUNK = 16_384
+# Lines without end go out so many at a time.
+_LINES = 100
 REFUSALS = {
     b"421": b"Service not available, closing transmission channel",
     b"450": b"Try again later",
@@ -123,7 +125,7 @@ async def flood(line: Line, data: bytes, size: int | None) -> None:
 async def lines(line: Line, data: bytes, count: int | None) -> None:
     """Say `count` continuation lines first; without a count they never end."""
     more = _code(data) + b"-imcprobe mock has more to say\r\n"
-    for each in repeat(more) if count is None else repeat(more, count):
+    for each in repeat(more * _LINES) if count is None else repeat(more, count):
         await line.send(each)
     await line.send(data)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from ssl import SSLContext
 
+    from imcprobe.testing.behaviours import Line
     from imcprobe.testing.connection import Connection
     from imcprobe.testing.manner import Manner
 
@@ -29,6 +30,9 @@ _NO_TLS = b"454 TLS not available due to temporary reason\r\n"
 _NTLM_SUPPORTED = b"334 ntlm supported\r\n"
 _DENIED = b"535 5.7.3 Authentication unsuccessful\r\n"
 _CANCELLED = b"501 5.7.0 Authentication cancelled\r\n"
+# Codes that lead on: to TLS, to the next message of NTLM.
+_READY, _GO_ON = b"220", b"334"
+_CODE = 3
 _NEGOTIATE = b"NTLMSSP\0\x01\0\0\0"
 
 
@@ -109,8 +113,7 @@ class Conversation:
             await self._say(Point.STARTTLS, self._no)
         elif self._context() is None:
             await self._say(Point.STARTTLS, _NO_TLS)
-        else:
-            await self._say(Point.STARTTLS, reply((self._manner.starttls,)))
+        elif await self._say(Point.STARTTLS, reply((self._manner.starttls,))) == _READY:
             await self._secure()
 
     async def _secure(self) -> None:
@@ -131,14 +134,16 @@ class Conversation:
         if challenge is None or [word.upper() for word in words[1:2]] != [b"NTLM"]:
             await self._say(Point.AUTH, self._no)
             return
-        negotiate = b" ".join(words[2:])
-        if not negotiate:
-            await self._say(Point.AUTH, _NTLM_SUPPORTED)
-            negotiate = (await self._line()).strip()
-        if _is_negotiate(negotiate):
-            await self._say(Point.CHALLENGE, b"334 " + b64encode(challenge) + b"\r\n")
-            negotiate = (await self._line()).strip()
-        await self._say(None, _CANCELLED if negotiate == b"*" else _DENIED)
+        message = b" ".join(words[2:])
+        if not message:
+            if await self._say(Point.AUTH, _NTLM_SUPPORTED) != _GO_ON:
+                return
+            message = (await self._line()).strip()
+        if _is_negotiate(message):
+            if await self._say(Point.CHALLENGE, b"334 " + b64encode(challenge) + b"\r\n") != _GO_ON:
+                return
+            message = (await self._line()).strip()
+        await self._say(None, _CANCELLED if message == b"*" else _DENIED)
 
     @property
     def _no(self) -> bytes:
@@ -147,9 +152,17 @@ class Conversation:
     async def _line(self) -> bytes:
         return await self._client.read_line(self._service.idle_timeout)
 
-    async def _say(self, point: Point | None, data: bytes) -> None:
+    async def _say(self, point: Point | None, data: bytes) -> bytes:
+        """Say it through the faults of that point; the code of what is said in the end."""
+        said = bytearray()
+
+        async def noted(line: Line, data: bytes) -> None:
+            said.extend(data[: _CODE - len(said)])
+            await line.send(data)
+
         behaviours = [fault.behave for fault in self._service.faults if fault.point is point]
-        await speak(self._client, behaviours, data)
+        await speak(self._client, [*behaviours, noted], data)
+        return bytes(said)
 
 
 def _is_negotiate(text: bytes) -> bool:

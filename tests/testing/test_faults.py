@@ -127,7 +127,8 @@ async def test_a_script_does_one_thing_after_the_other() -> None:
 
 async def test_an_endless_line_has_no_end_and_endless_lines_never_finish() -> None:
     assert await done_by("flood", patience=50) == [b"220 ", *[b"A" * 16384] * 49, "ended"]
-    assert await done_by("lines", patience=50) == [b"220-imcprobe mock has more to say\r\n"] * 50 + ["ended"]
+    hundred = b"220-imcprobe mock has more to say\r\n" * 100
+    assert await done_by("lines", patience=50) == [hundred] * 50 + ["ended"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,9 @@ async def test_an_endless_line_has_no_end_and_endless_lines_never_finish() -> No
     ],
 )
 async def test_a_flood_has_the_code_of_what_it_replaces(text: str, data: bytes, first: bytes) -> None:
-    assert (await done_by(text, data=data, patience=1))[0] == first
+    said = (await done_by(text, data=data, patience=1))[0]
+    assert isinstance(said, bytes)
+    assert said.startswith(first)
 
 
 @pytest.mark.parametrize(

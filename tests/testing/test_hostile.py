@@ -26,7 +26,7 @@ def test_a_class_has_eight_different_servers_at_least(name: str) -> None:
 def does_what(case: Case) -> tuple[object, ...]:
     member = case.member
     steps = [(fault.point, repr(fault.behave)) for fault in member.faults]
-    return member.greeting, *steps, member.refused, member.deaf
+    return member.greeting, *steps, member.refused, member.deaf, member.manner, repr(member.tls)
 
 
 def test_a_server_has_a_name_for_the_command_line_and_half_a_sentence_on_what_it_does() -> None:
@@ -45,7 +45,7 @@ def test_the_fleet_can_be_had_whole_or_by_class() -> None:
 
 
 def test_a_class_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(UsageError, match=r"fleet 'nice': unknown\. Known: timing, framing, .*, ehlo\."):
+    with pytest.raises(UsageError, match=r"fleet 'nice': unknown\. Known: timing, framing, .*, tls, ntlm\."):
         hostile_cases("nice")
 
 

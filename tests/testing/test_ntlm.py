@@ -84,9 +84,9 @@ def test_a_challenge_can_be_made_of_anything() -> None:
     assert list(read.target_info) == [AvId.eol]
 
 
-def with_ntlm(greeting: bytes = b"", **fault: str) -> MockServer:
+def with_ntlm(**fault: str) -> MockServer:
     return MockServer(
-        greeting,
+        b"",
         manner=IMS.challenging(challenge_of("2003")),
         faults=[parse_fault(f"{point}:{does}") for point, does in fault.items()],
     )
@@ -128,6 +128,16 @@ def test_a_fault_may_strike_at_either_reply(running: Running, dialogue: Dialogue
     sent = b"AUTH NTLM\r\n" + NEGOTIATE + b"\r\nQUIT\r\n"
     assert dialogue(running(with_ntlm(auth="close=3")), sent) == b"334"
     assert dialogue(running(with_ntlm(challenge="close=3")), sent) == SUPPORTED + b"334"
+
+
+@pytest.mark.parametrize(("point", "before"), [("auth", b""), ("challenge", SUPPORTED)])
+def test_a_refusal_leaves_the_conversation_as_it_was(
+    running: Running, dialogue: Dialogue, point: str, before: bytes
+) -> None:
+    sent = b"AUTH NTLM\r\n" + (NEGOTIATE + b"\r\n" if before else b"") + b"QUIT\r\n"
+    assert (
+        dialogue(running(with_ntlm(**{point: "554"})), sent) == before + b"554 No SMTP service here\r\n" + BYE
+    )
 
 
 @pytest.mark.parametrize(

@@ -221,3 +221,16 @@ def test_without_the_library_tls_is_not_available_and_the_rest_is(running: Runni
     )
     implicit = connect(running(MockServer(b"220 hi\r\n", tls=missing, implicit_tls=True)))
     assert implicit.recv(100) == b""
+
+
+@pytest.mark.parametrize("fault", ["starttls:554", "starttls:450=3"])
+def test_a_refusal_leaves_the_conversation_as_it_was(running: Running, connect: Connect, fault: str) -> None:
+    client = connect(running(MockServer(b"", tls=TLS, faults=[parse_fault(fault)])))
+    client.sendall(b"STARTTLS\r\nQUIT\r\n")
+    assert heard(client, b"221 closing connection\r\n").endswith(b"\r\n221 closing connection\r\n")
+
+
+def test_a_reply_that_leads_on_does_so_in_segments_of_any_size(running: Running, connect: Connect) -> None:
+    server = running(MockServer(tls=TLS, faults=[parse_fault("starttls:split")]))
+    with upgraded(connect(server), trusting()) as client:
+        assert client.version() == "TLSv1.3"

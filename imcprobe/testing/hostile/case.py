@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from imcprobe.model import Family, Status
@@ -14,6 +15,7 @@ from imcprobe.testing.greetings import greeting_for
 from imcprobe.testing.manner import EHLO_5_5
 
 if TYPE_CHECKING:
+    from imcprobe.evidence import Ntlm, Tls
     from imcprobe.model import Caveat, Result
 
 # What is slow but comes is there after a second or two; what is not, not for three quarters of a minute. So a
@@ -31,13 +33,51 @@ RESET = partial(do.reset, after=0)
 FLOOD = 1 << 17
 
 
+# What is compared, and what it was instead.
+_Told = dict[str, tuple[object, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTls:
+    """What a right scanner reports of TLS when it was asked for; nothing here can be verified by anybody.
+
+    `failed` says whether there is an error, of TLS or of all of it (None: as it likes), `version` which TLS
+    it is (None: any), `ehlo` what EHLO is answered with inside.
+    """
+
+    offered: bool = True
+    negotiated: bool = False
+    failed: bool | None = True
+    version: str | None = None
+    ehlo: tuple[str, ...] | None = None
+
+    def told(self, seen: Tls | None, error: str | None) -> _Told:
+        """What is expected, and what was seen; `error` is that of all of it."""
+        if seen is None:
+            return {"tls": (self, None)} if self.offered else {}
+        failed = bool(seen.error or error)
+        return {
+            "tls offered": (self.offered, bool(seen.offered)),
+            "tls negotiated": (self.negotiated, seen.negotiated),
+            "tls certificate": (True, seen.certificate is not None or not self.negotiated),
+            "tls verified": (False, bool(seen.verified)),
+            "tls version": (self.version or seen.version, seen.version),
+            "tls ehlo": (self.ehlo, seen.ehlo),
+            "tls failed": (failed if self.failed is None else self.failed, failed),
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a right scanner reports of a server.
 
     `kept` are the bytes that its record begins with, `more` how many further ones it may have. `family`
     and what follows are the identification, None and empty where there is none to be made; `releases` are
-    names, `ehlo` the lines of the reply when EHLO was asked for. With `or_reset` the reset may come first.
+    names, `ehlo` the lines of the reply when EHLO was asked for. `tls` is what is reported when that was
+    asked for; None for a server that has none behind what it offers. `ntlm` are the texts of a challenge
+    and its version, in the order of `Ntlm`, None where nothing can be read of it, and `...` where it is
+    the reader's choice. With `or_reset` the reset may come first, with `or_unbelieved` a scanner that has
+    asked for more than EHLO may have found replies out of step with commands, and believe none of EHLO.
     """
 
     status: Status
@@ -50,26 +90,48 @@ class Expected:
     caveats: tuple[Caveat, ...] = ()
     ehlo: tuple[str, ...] | None = None
     or_reset: bool = False
+    or_unbelieved: bool = False
+    tls: ExpectedTls | None = None
+    ntlm: tuple[object, ...] | EllipsisType | None = None
 
-    def differences(self, result: Result, *, ehlo: bool = False) -> list[str]:
-        """What a result has that it should not, a line each; `ehlo` says whether EHLO was asked for."""
+    def differences(
+        self, result: Result, *, ehlo: bool = False, tls: bool = False, ntlm: bool = False
+    ) -> list[str]:
+        """What a result has that it should not, a line each; the others say what was asked for.
+
+        TLS and NTLM ask for EHLO as well.
+        """
         seen, found = result
         if self.or_reset and seen.status is Status.CONNECTION_RESET:
             return []
-        told: dict[str, tuple[object, object]] = {
+        asked = ehlo or tls or ntlm
+        unbelieved = self.or_unbelieved and (tls or ntlm) and seen.ehlo is None
+        told: _Told = {
             "status": (self.status, seen.status),
             "kept": (self.kept, seen.greeting[: len(self.kept)]),
             "more": (True, len(seen.greeting) <= len(self.kept) + self.more),
-            "ehlo": (self.ehlo if ehlo else None, seen.ehlo),
+            "ehlo": (self.ehlo if asked and not unbelieved else None, seen.ehlo),
             "family": (self.family, found and found.family),
             "product": (self.product, found and found.product),
             "build": (self.build, found and found.build),
             "releases": (self.releases, tuple(row.name for row in found.releases) if found else ()),
             "caveats": (self.caveats, found.caveats if found else ()),
+            **(self._tls().told(seen.tls, seen.error) if tls else {"tls": (None, seen.tls)}),
+            **(self._told_of_ntlm(seen.ntlm) if ntlm else {"ntlm": (None, seen.ntlm)}),
         }
         return [
             f"{what}: {is_!r} instead of {should!r}" for what, (should, is_) in told.items() if is_ != should
         ]
+
+    def _tls(self) -> ExpectedTls:
+        """What was offered, and led to nothing, where nothing else is said."""
+        return self.tls or ExpectedTls(offered="STARTTLS" in (self.ehlo or ()), failed=None)
+
+    def _told_of_ntlm(self, seen: Ntlm | None) -> _Told:
+        if isinstance(self.ntlm, EllipsisType):
+            return {}
+        read = None if seen is None else astuple(seen)[1:]
+        return {"ntlm": (self.ntlm, read if any(read or ()) else None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +159,19 @@ def answers(name: str, does: str, point: Point, steps: tuple[do.Step, ...], expe
     return Case(name, does, Member(SP3, (scripted(steps, point),), EHLO_5_5), expected)
 
 
+def out_of_step(case: Case) -> Case:
+    """The same, whose replies do not match what was asked: all or none of them may be believed."""
+    return replace(case, expected=replace(case.expected, or_unbelieved=True))
+
+
 def sp3(
     said: bytes = SP3,
     *,
     caveats: tuple[Caveat, ...] = (),
     ehlo: tuple[str, ...] | None = EHLO_5_5,
     or_reset: bool = False,
+    tls: ExpectedTls | None = None,
+    ntlm: tuple[object, ...] | EllipsisType | None = None,
 ) -> Expected:
     """Exchange 5.5 SP3, whatever else the server did."""
     return Expected(
@@ -115,6 +184,8 @@ def sp3(
         caveats=caveats,
         ehlo=ehlo,
         or_reset=or_reset,
+        tls=tls,
+        ntlm=ntlm,
     )
 
 

@@ -13,8 +13,10 @@ from imcprobe.testing.hostile import (
     encodings,
     framing,
     injections,
+    ntlm,
     protocols,
     timing,
+    tls,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ HOSTILE: dict[str, tuple[Case, ...]] = {
     "injections": injections.CASES,
     "decoys": decoys.CASES,
     "ehlo": ehlo.CASES,
+    "tls": tls.CASES,
+    "ntlm": ntlm.CASES,
 }
 """The classes of the hostile fleet, and the servers of each."""
 
