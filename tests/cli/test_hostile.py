@@ -63,7 +63,8 @@ def test_the_hostile_fleet_costs_little_and_each_of_it_has_a_record_as_stated(
             tmp_path / "cost",
             "scan",
             *fleet.addresses,
-            "--ehlo",
+            "--tls",
+            "--ntlm",
             *LIMITS,
             *outputs,
         ],
@@ -88,7 +89,7 @@ def test_the_hostile_fleet_costs_little_and_each_of_it_has_a_record_as_stated(
     for record in records:
         name, case = of_place[f"{record['target']}:{record['port']}"]
         result = conclude(observation(record, name, probed=True))
-        wrong[name] = case.expected.differences(result, ehlo=True)
+        wrong[name] = case.expected.differences(result, ehlo=True, tls=True, ntlm=True)
     assert {name: each for name, each in wrong.items() if each} == {}
 
     everything = b"".join(path.read_bytes() for path in tmp_path.glob("a.*")) + done.stdout + done.stderr
