@@ -16,8 +16,6 @@ from imcprobe.probe.sockets import is_literal
 from imcprobe.probe.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from imcprobe.evidence import Tls
 
 # More than any handshake takes: OpenSSL itself allows a chain of 100 KiB.
@@ -43,18 +41,26 @@ def looking_context() -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.options |= _LEGACY_SERVER_CONNECT
+    context.options |= _LEGACY_SERVER_CONNECT | ssl.OP_NO_RENEGOTIATION
     return context
 
 
 class TlsLayer:
-    """One connection's TLS: `feed` takes what came, `write` what is to be said; `pending` is to be sent."""
+    """One connection's TLS: `feed` takes what came, `write` what is to be said; `pending` is to be sent.
+
+    Once it `is_up` it has OpenSSL's names of `version` and `cipher`, and in `chain` the certificates that the
+    server showed, its own first, in DER: nobody has verified them.
+    """
 
     def __init__(self, host: str) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._object = _wrapped(self._in, self._out, host)
         self._received = 0
+        self._failed: TlsError | None = None
         self.is_up = False
+        self.version: str | None = None
+        self.cipher: str | None = None
+        self.chain: tuple[bytes, ...] = ()
         self._step()
 
     def feed(self, data: bytes) -> bytes:
@@ -83,25 +89,6 @@ class TlsLayer:
         """What is to be sent now."""
         return self._out.read()
 
-    @property
-    def version(self) -> str | None:
-        return self._object.version()
-
-    @property
-    def cipher(self) -> str | None:
-        found = self._object.cipher()
-        return None if found is None else found[0]
-
-    @property
-    def chain(self) -> Sequence[bytes]:
-        """The certificates that the server showed, its own first, in DER: nobody has verified them."""
-        own = self._object.getpeercert(binary_form=True)
-        if own is None:
-            return ()
-        # Public from Python 3.13 on, but the object underneath has it in all versions.
-        source: Any = getattr(self._object, "_sslobj", self._object)
-        return (own, *(each.public_bytes(_DER) for each in source.get_unverified_chain()[1:]))
-
     def _step(self) -> None:
         try:
             self._object.do_handshake()
@@ -110,6 +97,10 @@ class TlsLayer:
         except ssl.SSLError as error:
             raise TlsError(_reason(error)) from error
         self.is_up = True
+        self.version = self._object.version()
+        cipher = self._object.cipher()
+        self.cipher = None if cipher is None else cipher[0]
+        self.chain = _chain(self._object)
 
     def _read(self) -> bytes:
         said = bytearray()
@@ -119,12 +110,22 @@ class TlsLayer:
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
             pass
         except ssl.SSLError as error:
-            if not said:
-                raise TlsError(_reason(error)) from error
+            self._failed = TlsError(_reason(error))
+        if self._failed is not None and not said:
+            raise self._failed
         return bytes(said)
 
 
 _DER = 2  # _ssl.ENCODING_DER, by its number
+
+
+def _chain(of: ssl.SSLObject) -> tuple[bytes, ...]:
+    own = of.getpeercert(binary_form=True)
+    if own is None:
+        return ()
+    # Public from Python 3.13 on, but the object underneath has it in all versions.
+    source: Any = getattr(of, "_sslobj", of)
+    return (own, *(each.public_bytes(_DER) for each in source.get_unverified_chain()[1:]))
 
 
 def _wrapped(incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str) -> ssl.SSLObject:

@@ -40,7 +40,7 @@ HEARD = re.compile(
 )
 
 
-async def scanned(addresses: tuple[str, ...], poller: Any, **asked: bool) -> dict[str, Result]:
+async def scanned(addresses: tuple[str, ...], poller: Any, **asked: Any) -> dict[str, Result]:
     options = ProbeOptions(connect_timeout=LIMIT, greeting_timeout=LIMIT, deadline=DEADLINE, **asked)
     scan = Scan(parse(addresses), options, poller=poller)
     seen = [each async for batch in scan.batches() for each in batch]
