@@ -41,8 +41,9 @@ def fleet(imc_fleet: FleetFactory) -> Fleet:
 
 
 def placed(text: str, fleet: Fleet) -> str:
-    base = fleet[0].host.rpartition(".")[0]
-    return re.sub(r"\b127\.0\.0\.", f"{base}.", text).replace("2525", str(fleet[0].port))
+    net, third = fleet[0].host.split(".", 2)[1], int(fleet[0].host.split(".")[2])
+    moved = re.sub(r"\b127\.0\.([01])\.", lambda found: f"127.{net}.{third + int(found[1])}.", text)
+    return moved.replace("2525", str(fleet[0].port))
 
 
 def flat(text: str) -> list[str]:
@@ -125,7 +126,9 @@ def test_the_number_of_builds_is_that_of_the_table() -> None:
 
 
 def test_the_hostile_fleet_is_as_large_as_readme_says() -> None:
-    assert f"{len(hostile_cases())} servers in nine classes ({', '.join(HOSTILE)}" in " ".join(README.split())
+    assert f"{len(hostile_cases())} servers in eleven classes ({', '.join(HOSTILE)}" in " ".join(
+        README.split()
+    )
 
 
 def test_the_commands_for_a_fresh_machine_are_two() -> None:

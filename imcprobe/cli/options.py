@@ -94,7 +94,9 @@ Ehlo = Annotated[bool, typer.Option("--ehlo", help="Send EHLO too.")]
 HeloName = Annotated[
     str | None,
     typer.Option(
-        "--helo-name", metavar="NAME", help="The name for EHLO. Default: the own address, as a literal."
+        "--helo-name",
+        metavar="NAME",
+        help="The name for EHLO and HELO. Default: the own address, as a literal.",
     ),
 ]
 Tls = Annotated[
@@ -124,7 +126,7 @@ Mx = Annotated[
     typer.Option(
         "--mx",
         metavar="DOMAIN",
-        help="The mail hosts of DOMAIN too, in its order. Asks DNS, also before --dry-run. Repeatable.",
+        help="The mail hosts of DOMAIN too, in its order. DNS is asked before all else. Repeatable.",
     ),
 ]
 AllAddresses = Annotated[

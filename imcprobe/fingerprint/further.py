@@ -10,6 +10,7 @@ from imcprobe.evidence import Replies, Reply, Tls
 from imcprobe.fingerprint.advisories import with_advisories
 from imcprobe.fingerprint.certificate import hints as certificate_hints
 from imcprobe.fingerprint.ehlo import telling, with_keywords
+from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.fingerprint.ntlm import hints as ntlm_hints
 from imcprobe.knowledge.replies import REPLIES
 from imcprobe.meaning import Channel
@@ -37,7 +38,7 @@ def with_evidence(found: Identification, seen: Observation) -> Identification:
     # In the order of `Channel`.
     further = (
         *_of_replies(found.family, seen, outside or inside),
-        *(() if tls.certificate is None else certificate_hints(tls.certificate)),
+        *(() if tls.certificate is None or found.family in EXCHANGE else certificate_hints(tls.certificate)),
         *(() if ntlm is None else ntlm_hints(ntlm)),
     )
     # What is offered before TLS or within it is offered by one server.

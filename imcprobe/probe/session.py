@@ -190,7 +190,7 @@ class _Talk:
         reply = await self._ask(b"STARTTLS")
         self._replies["starttls"] = reply
         if reply.code != _READY:
-            self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS refused with {reply.code}"))
+            self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS answered with {reply.code}"))
             return
         try:
             tls = await self._shaken_hands(tls)

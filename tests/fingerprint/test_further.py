@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imcprobe.evidence import Ntlm, Replies, Reply, Tls
+from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
 from imcprobe.fingerprint.ehlo import MAX_KEYWORDS, MAX_PARAMETERS, keywords, row_for, telling, with_ehlo
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.knowledge.keywords import GENERATIONS, NOTHING_TOLD, KeywordRow, Transcript
@@ -280,6 +280,20 @@ def test_hints_come_in_the_order_of_their_channels() -> None:
 
 def test_the_words_of_ehlo_say_nothing_new_behind_its_keywords() -> None:
     assert len(judged(MASKED, (HELLO, *LIST_2013[1:])).hints) == 1
+
+
+def test_a_certificate_of_later_servers_says_nothing_of_an_internet_mail_service() -> None:
+    """It came before there was such a default, so that its certificate is somebody's own."""
+    default = Certificate(
+        b"x",
+        subject="CN=mx",
+        issuer="CN=mx",
+        names=("mx", "mx.example.com"),
+        self_signed=True,
+    )
+    shown = Tls(offered=True, negotiated=True, certificate=default)
+    assert [hint.channel for hint in judged(LATER, tls=shown).hints] == [Channel.CERTIFICATE]
+    assert judged(IMS, tls=shown).hints == ()
 
 
 @pytest.mark.parametrize(
