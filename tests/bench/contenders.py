@@ -36,6 +36,11 @@ class Ground:
     runs: int
     networks: Networks = field(default_factory=Networks)
 
+    @property
+    def records(self) -> Path:
+        """What the last scan wrote."""
+        return self.folder / "scan.jsonl"
+
     def reference(self) -> list[str]:
         """The command of the reference scanner."""
         assert self.programs.reference is not None
@@ -102,6 +107,7 @@ def scan(
     network: str,
     port: int,
     *options: str,
+    closed: Sequence[int] = (),
     prefix: Sequence[str] = (),
     counted: str = "success",
     quiet: bool = True,
@@ -109,16 +115,19 @@ def scan(
 ) -> Run:
     """Scan with imcprobe, JSON lines into a file, and count the targets of one status.
 
+    `closed` are ports to be scanned besides.
+
     Raises CommandError when the records are not complete.
     """
-    out = ground.folder / "scan.jsonl"
-    command = [*prefix, *imcprobe(), "scan", network, "-p", str(port), "-f", "jsonl", *options]
+    out, ports = ground.records, (port, *closed)
+    listed = ",".join(map(str, ports))
+    command = [*prefix, *imcprobe(), "scan", network, "-p", listed, "-f", "jsonl", *options]
     if quiet:
         command.append("-q")
     accept = (0,) if counted == "success" else (0, _NOBODY)
     run = measured(command, stdout=out, accept=accept, on_terminal=on_terminal)
     summary = _last_record(out)
-    if not summary["complete"] or summary["targets"] != size(network):
+    if not summary["complete"] or summary["targets"] != size(network) * len(ports):
         raise CommandError(f"imcprobe: the records of {network} are not complete")
     return replace(run, found=summary["by_status"][counted])
 

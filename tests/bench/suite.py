@@ -2,10 +2,11 @@
 
 python tests/bench/suite.py [--short] [--only WORKLOAD,...] [--runs N] [--json FILE] [--require]
 
-The scanners take turns, each run in a network of its own, and CPU is that of whole processes, start-up
-included. Ratios within a repetition are what counts, absolute rates are the machine's: server and
-scanner share it. Exits 1 when a figure is beyond its bar or a command fails, and with --require also
-when a workload cannot be run here.
+What it does on demand, a progress bar or conversations, is held against imcprobe without. The scanners
+take turns, each run in a network of its own, and CPU is that of whole processes, start-up included.
+Ratios within a repetition are what counts, absolute rates are the machine's: server and scanner share
+it. Exits 1 when a figure is beyond its bar or a command fails, and with --require also when a workload
+cannot be run here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from bars import BARS, SHORT_BARS, judged
 from contenders import Ground
+from conversations import conversations, fewer_conversations
 from networks import NotRunError
 from programs import Programs, compiled, without_compiler
 from report import Results, as_json, bars_table, workload_table
@@ -42,8 +44,9 @@ WORKLOADS: dict[str, Workload] = {
     "slow": slow,
     "startup": startup,
     "progress": progress,
+    "conversations": conversations,
 }
-SHORT: dict[str, Workload] = {"short": short}
+SHORT: dict[str, Workload] = {"short": short, "conversations": fewer_conversations}
 _SHORT_RUNS, _RUNS = 3, 5
 # Enough for every workload; the server has a table of as many rows, and some machines allow a billion.
 _MOST_FILES = 1 << 20
@@ -79,7 +82,7 @@ def _options() -> argparse.Namespace:
         metavar="LIST",
         help=f"some workloads only: {','.join(WORKLOADS)}",
     )
-    parser.add_argument("--runs", type=_positive, metavar="N", help="repetitions: 5, with --short 3")
+    parser.add_argument("--runs", type=_positive, metavar="N", help="repetitions: 5, with --short 3 or 2")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE")
     parser.add_argument("--require", action="store_true", help="fail when a workload cannot be run here")
     return parser.parse_args()

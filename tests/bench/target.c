@@ -1,10 +1,13 @@
 /*
  * The server that the benchmarks scan: every loopback address greets as Exchange 5.5 SP3 does.
  *
- *     target [--port PORT] [--slow PERCENT] [--delay MS]
+ *     target [--port PORT] [--slow PERCENT] [--delay MS] [--refusing PERCENT]
  *
  * It listens on 0.0.0.0 and prints its port (0, the default, lets the system choose). Of the addresses,
- * PERCENT greet only MS milliseconds after the connection; which ones they are never changes.
+ * the slow PERCENT greet only MS milliseconds after the connection, and the refusing PERCENT greet with a
+ * 554, behind which there is nothing to be asked; which ones they are never changes. EHLO is answered with
+ * the list of an Exchange 2003, the longest that is known of old ones; QUIT with a 221, and all else with a
+ * 502.
  *
  * It shares the processors with what is measured, so a connection costs it as little as can be: one
  * thread, one level-triggered epoll, no memory of its own but a row in a table indexed by descriptor.
@@ -32,6 +35,28 @@ enum { EVENTS = 512, BACKLOG = 65535, COMMAND = 512, VERB = 4, NOBODY = -1, REST
 
 static const char GREETING[] =
     "220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready\r\n";
+static const char REFUSAL[] = "554 5.7.1 No SMTP service here\r\n";
+
+/* KB 153119, later text. */
+static const char KEYWORDS[] = "250-mx.example.com Hello [127.0.0.1]\r\n"
+                               "250-TURN\r\n"
+                               "250-ATRN\r\n"
+                               "250-SIZE\r\n"
+                               "250-ETRN\r\n"
+                               "250-PIPELINING\r\n"
+                               "250-DSN\r\n"
+                               "250-ENHANCEDSTATUSCODES\r\n"
+                               "250-8bitmime\r\n"
+                               "250-BINARYMIME\r\n"
+                               "250-CHUNKING\r\n"
+                               "250-VRFY\r\n"
+                               "250-X-EXPS GSSAPI NTLM LOGIN\r\n"
+                               "250-X-EXPS=LOGIN\r\n"
+                               "250-AUTH GSSAPI NTLM LOGIN\r\n"
+                               "250-AUTH=LOGIN\r\n"
+                               "250-X-LINK2STATE\r\n"
+                               "250-XEXCH50\r\n"
+                               "250 OK\r\n";
 
 /* Who still waits for a greeting, oldest first: all wait equally long, so the order is the timer. */
 struct waiter {
@@ -43,7 +68,7 @@ struct waiter {
 static struct waiter *waiters; /* by descriptor */
 static int oldest = NOBODY, newest = NOBODY;
 static int listener, events_of;
-static int slow_percent, delay = 1000;
+static int slow_percent, delay = 1000, refusing_percent;
 
 static void must(int holds, const char *what)
 {
@@ -88,18 +113,37 @@ static void dequeue(int fd)
         waiters[gone->after].before = gone->before;
 }
 
-/* Whether the address that a client connected to is one of the slow ones. */
-static int is_slow(int fd)
+/* From 0 to 99: where the address that a client connected to stands among all, always the same. */
+static int rank(int fd)
 {
     struct sockaddr_in name;
     socklen_t size = sizeof name;
     uint32_t mixed;
 
-    if (slow_percent == 0 || getsockname(fd, (struct sockaddr *)&name, &size) < 0)
+    if (getsockname(fd, (struct sockaddr *)&name, &size) < 0)
         return 0;
     mixed = ntohl(name.sin_addr.s_addr);
     mixed = (mixed ^ mixed >> 15) * UINT32_C(0x2c1b3c6d);
-    return (mixed >> 8) % 100 < (uint32_t)slow_percent;
+    return (int)((mixed >> 8) % 100);
+}
+
+static int is_slow(int fd)
+{
+    return slow_percent > 0 && rank(fd) < slow_percent;
+}
+
+/* From the other end than the slow ones. */
+static int is_refusing(int fd)
+{
+    return refusing_percent > 0 && rank(fd) >= 100 - refusing_percent;
+}
+
+static void greet(int fd)
+{
+    if (is_refusing(fd))
+        SAY(fd, REFUSAL);
+    else
+        SAY(fd, GREETING);
 }
 
 static void welcome(int fd)
@@ -110,7 +154,7 @@ static void welcome(int fd)
     if (is_slow(fd))
         enqueue(fd);
     else
-        SAY(fd, GREETING);
+        greet(fd);
 }
 
 static void accept_all(void)
@@ -131,7 +175,9 @@ static void answer(int fd)
     if (length < 0 && errno == EAGAIN)
         return;
     if (length >= VERB && strncasecmp(command, "QUIT", VERB) != 0) {
-        if (strncasecmp(command, "EHLO", VERB) == 0 || strncasecmp(command, "HELO", VERB) == 0)
+        if (strncasecmp(command, "EHLO", VERB) == 0)
+            SAY(fd, KEYWORDS);
+        else if (strncasecmp(command, "HELO", VERB) == 0)
             SAY(fd, "250 mx.example.com\r\n");
         else
             SAY(fd, "502 command not implemented\r\n");
@@ -149,7 +195,7 @@ static void greet_late_ones(void)
         int fd = oldest;
 
         dequeue(fd);
-        SAY(fd, GREETING);
+        greet(fd);
     }
 }
 
@@ -206,6 +252,7 @@ int main(int argc, char **argv)
         {"port", required_argument, NULL, 'p'},
         {"slow", required_argument, NULL, 's'},
         {"delay", required_argument, NULL, 'd'},
+        {"refusing", required_argument, NULL, 'r'},
         {0},
     };
     struct rlimit files;
@@ -216,6 +263,7 @@ int main(int argc, char **argv)
         case 'p': port = atoi(optarg); break;
         case 's': slow_percent = atoi(optarg); break;
         case 'd': delay = atoi(optarg); break;
+        case 'r': refusing_percent = atoi(optarg); break;
         default: return 2;
         }
     }

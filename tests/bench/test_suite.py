@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from bars import Bar, Verdict, judged
 from contenders import ClosedPort, Contender, Ground, interleaved, ratio, refer, scan
+from conversations import answers
 from measure import CommandError, Run, measured
 from networks import Networks
 from programs import compiled, serving, without_compiler
@@ -118,6 +120,38 @@ def test_the_programs_talk_to_each_other(tmp_path: Path, programs: Programs) -> 
             assert refer(ground, ground.networks.take(28), port, "--quit").found == 16
             assert refer(ground, ground.networks.take(28), port).found == 16
             assert refer(ground, ground.networks.take(28), port, "--timeout", "50").found in range(1, 16)
+
+
+def test_a_part_of_the_addresses_refuses_and_the_others_have_keywords(tmp_path: Path) -> None:
+    programs = compiled(tmp_path)
+    if programs is None:
+        pytest.skip("no C compiler")
+    ground = Ground(programs, tmp_path, 1)
+    with serving([*programs.target, "--refusing", "50"]) as port, ClosedPort() as closed:
+        greeted = scan(ground, "127.1.0.0/28", port, "--ehlo", closed=[closed]).found
+        assert greeted is not None
+        assert greeted in range(1, 16)
+        assert answers(ground.records, asked=True) == 16
+        assert scan(ground, "127.1.0.0/28", port, closed=[closed]).found == greeted
+        assert answers(ground.records, asked=False) == 16
+        assert answers(ground.records, asked=True) == 16 - greeted
+
+
+def test_an_answer_that_is_not_in_the_records_is_lost(tmp_path: Path) -> None:
+    greeted = {"type": "result", "code": 220, "keywords": {"SIZE": []}}
+    records = [
+        {"type": "scan"},
+        {**greeted, "ip": "127.1.0.0"},
+        {**greeted, "ip": "127.1.0.0"},  # a second time
+        {**greeted, "ip": "127.1.0.1", "keywords": None},
+        {**greeted, "ip": "127.1.0.2", "keywords": {}},
+        {"type": "result", "code": 554, "ip": "127.1.0.3", "keywords": None},
+        {"type": "result", "code": None, "ip": "127.1.0.4", "keywords": None},
+        {"type": "summary"},
+    ]
+    path = tmp_path / "scan.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert (answers(path, asked=True), answers(path, asked=False)) == (2, 4)
 
 
 def test_a_closed_port_is_closed(tmp_path: Path, programs: Programs) -> None:
