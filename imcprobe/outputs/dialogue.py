@@ -77,7 +77,7 @@ def _offers(ehlo: tuple[str, ...]) -> str:
 
 def _trust(tls: Tls) -> str:
     if tls.verified is None:
-        return "no certificate"
+        return "no certificate" if tls.certificate is None else "certificate not judged"
     if tls.verified:
         return "trusted"
     return "not trusted" if tls.distrust is None else f"not trusted: {safe(tls.distrust)}"

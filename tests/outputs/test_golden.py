@@ -311,6 +311,11 @@ YES = Reply(220, ("go ahead",))
         ),
         (Tls(negotiated=True, verified=False, cipher="x"), YES, "x, by STARTTLS; not trusted"),
         (Tls(negotiated=True, error="x"), YES, "negotiated, by STARTTLS; no certificate; x"),
+        (
+            Tls(negotiated=True, certificate=Certificate(b"x", error="not read")),
+            YES,
+            "negotiated, by STARTTLS; certificate not judged",
+        ),
     ],
 )
 def test_what_became_of_tls_is_told_in_few_words(tls: Tls, starttls: Reply | None, told: str) -> None:
