@@ -68,8 +68,9 @@ class Tls(NamedTuple):
     `implicit` is TLS from the first byte; otherwise `offered` says whether EHLO's reply had STARTTLS
     (None: there was no reply to know it from). `negotiated` is whether the handshake was completed,
     `verified` whether the certificate is one that the system trusts for this host at this moment (None
-    without a certificate); `distrust` is why it is not. `version` is like `TLSv1.2`, `cipher` OpenSSL's
-    name. `ehlo` are the lines of EHLO's reply inside TLS. `error` is what went wrong in setting it up.
+    where there is none, or none that could be read); `distrust` is why it is not. `version` is like
+    `TLSv1.2`, `cipher` OpenSSL's name. `ehlo` are the lines of EHLO's reply inside TLS. `error` is what went
+    wrong in setting it up.
     """
 
     implicit: bool = False

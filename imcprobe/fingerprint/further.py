@@ -10,7 +10,6 @@ from imcprobe.evidence import Replies, Reply, Tls
 from imcprobe.fingerprint.advisories import with_advisories
 from imcprobe.fingerprint.certificate import hints as certificate_hints
 from imcprobe.fingerprint.ehlo import telling, with_keywords
-from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.fingerprint.ntlm import hints as ntlm_hints
 from imcprobe.knowledge.replies import REPLIES
 from imcprobe.meaning import Channel
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 # Answers of one scan are few: servers of one kind say the same.
 _REMEMBERED = 512
 _EHLO_OK = 250
+# Whose server may be an Exchange 2007 or later: no other has the certificate that these make.
+_LATER = frozenset({Family.EXCHANGE_2007, Family.MASKED, Family.SMTP})
 _NOTHING_SAID, _NO_TLS = Replies(), Tls()
 _ROWS = {family: tuple(row for row in REPLIES if family in row.families) for family in Family}
 
@@ -38,7 +39,7 @@ def with_evidence(found: Identification, seen: Observation) -> Identification:
     # In the order of `Channel`.
     further = (
         *_of_replies(found.family, seen, outside or inside),
-        *(() if tls.certificate is None or found.family in EXCHANGE else certificate_hints(tls.certificate)),
+        *(certificate_hints(tls.certificate) if tls.certificate and found.family in _LATER else ()),
         *(() if ntlm is None else ntlm_hints(ntlm)),
     )
     # What is offered before TLS or within it is offered by one server.

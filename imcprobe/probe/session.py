@@ -43,6 +43,9 @@ _OK, _READY, _GO_ON = 250, 220, 334
 _UNKNOWN = frozenset({500, 501, 502, 504})
 # How QUIT is answered, at its time or out of time (RFC 5321, 4.2.3 and 3.8).
 _GOODBYES = (b"221", b"421")
+_NTLM = "NTLM"
+# What Exchange 5.5 offers, and takes NTLM all the same (Q262945).
+_LOGIN_ALONE = {"LOGIN"}
 _HANDSHAKE = "the TLS handshake"
 _TALKED_OVER = "something was said, not by TLS, behind the answer to STARTTLS"
 
@@ -215,13 +218,15 @@ class _Talk:
         """Begin to authenticate where NTLM is offered, and leave off at the challenge."""
         tls = self.seen.tls
         lines = (None if tls is None else tls.ehlo) or self.seen.ehlo
-        if lines is None or "NTLM" not in map(str.upper, keywords(lines).get("AUTH", ())):
+        ways = {way.upper() for way in keywords(lines or ()).get("AUTH", ())}
+        if _NTLM not in ways and ways != _LOGIN_ALONE:
             return
         reply = await self._ask(b"AUTH", b"NTLM", step="AUTH NTLM")
         if reply.code == _GO_ON:
             reply = await self._ask(b64encode(NEGOTIATE), step="AUTH NTLM")
         if reply.code != _GO_ON:
-            self._note(f"AUTH NTLM answered with {reply.code}")
+            if _NTLM in ways:
+                self._note(f"AUTH NTLM answered with {reply.code}")
             return
         message = challenge_of(reply.text)
         self.seen = self.seen._replace(ntlm=None if message is None else decode(message))

@@ -78,7 +78,7 @@ OFFERS: dict[str, set[str]] = {
     "exchange2010": {"STARTTLS", "NTLM"},
     "exchange2003": {"NTLM"},
     "exchange2007": {"STARTTLS"},
-    "exchange5.5": set(),
+    "exchange5.5": {"NTLM"},
     "masked": set(),
 }
 FURTHER = [

@@ -70,6 +70,7 @@ HELP_7 = "help: consistent with Exchange 2007 or later, or Exchange Online"
 QUIT_7 = HELP_7.replace("help", "quit")
 TLS_7 = HELP_7.replace("help", "starttls") + ", from transcripts of those alone"
 QUIT_IMS = "quit: consistent with an Internet Mail Service, among others"
+NT_4 = "ntlm: consistent with Windows NT 4.0"
 CERT = "certificate: consistent with the default certificate of Exchange 2007 or later, which names its host"
 NO_IMS = "not consistent with an Internet Mail Service, which has"
 NT_2000 = "ntlm: Windows 2000, which carries Exchange 5.5 (from SP3), 2000 or 2003"
@@ -111,9 +112,9 @@ GENERATION_ROWS = (
         f"{UNKNOWN}consistent with an Internet Mail Service, among others"),
     Row("Exchange 5.0 IMS", member_of("exchange5.0"), IMS_FAMILY, "Exchange Server 5.0", (),
         "Exchange Server 5.0 Service Pack 2"),
-    Row("Exchange 5.5 IMS", member_of("exchange5.5"), IMS_FAMILY, "Exchange Server 5.5", (),
+    Row("Exchange 5.5 IMS", member_of("exchange5.5"), IMS_FAMILY, "Exchange Server 5.5", (NT_4,),
         "Exchange Server 5.5 Service Pack 3"),
-    Row("5.5 IMS with SSL", member_of("exchange5.5-ssl"), IMS_FAMILY, "Exchange Server 5.5", (CERT,),
+    Row("5.5 IMS with SSL", member_of("exchange5.5-ssl"), IMS_FAMILY, "Exchange Server 5.5", (NT_4,),
         "Exchange Server 5.5 Service Pack 4"),
     Row("5.5 IMS, ESMTP not advertised", behind(NO_ESMTP, "exchange4.0"), IMS_FAMILY, "Exchange Server 5.5",
         (), "Exchange Server 5.5, before Service Pack 1 (5.5.2232.0, Q194131)", Confidence.MEDIUM),
@@ -162,9 +163,9 @@ GENERATION_ROWS = (
     Row("Exchange 2019", member_of("exchange2019"), LATER_FAMILY, f"{SEVEN}, consistent with 2019 or later",
         ("ehlo: consistent with Exchange 2019 or later", CERT, NT_2019),
         f"{SEVEN}, consistent with 2019 or later{NO_BUILD}", Confidence.MEDIUM),
-    Row("Exchange Online", member_of("exchange-online"), Family.EXCHANGE_ONLINE, "Exchange Online", (CERT,),
+    Row("Exchange Online", member_of("exchange-online"), Family.EXCHANGE_ONLINE, "Exchange Online", (),
         f"Exchange Online{NO_BUILD}"),
-    Row("Postfix", member_of("postfix"), Family.OTHER_SMTP, "Postfix", (CERT,), "Not Exchange: Postfix"),
+    Row("Postfix", member_of("postfix"), Family.OTHER_SMTP, "Postfix", (), "Not Exchange: Postfix"),
     Row("a firewall that knows no EHLO", member_of("masked"), Family.MASKED, None, (QUIT_IMS,),
         f"{HIDDEN}consistent with an Internet Mail Service, among others"),
     Row("a greeting of an administrator's", member_of("custom"), NO_NAME,
@@ -177,10 +178,10 @@ GENERATION_ROWS = (
 # The same servers behind greetings that say nothing of them, or something else.
 HIDDEN_ROWS = (
     Row("5.5, masked", behind(MASKED, "exchange5.5"), Family.MASKED, "Exchange, consistent with 5.5",
-        ("ehlo: consistent with Exchange 5.5", QUIT_IMS),
+        ("ehlo: consistent with Exchange 5.5", QUIT_IMS, NT_4),
         f"{HIDDEN}consistent with Exchange 5.5", Confidence.LOW),
     Row("5.5 with SSL, own", behind(OWN, "exchange5.5-ssl"), NO_NAME, "Exchange, consistent with 5.5",
-        ("ehlo: consistent with Exchange 5.5", QUIT_IMS, CERT),
+        ("ehlo: consistent with Exchange 5.5", QUIT_IMS, CERT, NT_4),
         f"{UNKNOWN}consistent with Exchange 5.5", Confidence.LOW),
     Row("5.0, own", behind(OWN, "exchange5.0"), NO_NAME, None, (ANY_HELLO, QUIT_IMS),
         f"{UNKNOWN}{ANY_HELLO.removeprefix('ehlo: ')}"),
@@ -230,10 +231,10 @@ HIDDEN_ROWS = (
         f"{UNKNOWN}consistent with Exchange 5.5 to 2013, by a keyword that Recog does not trust alone"),
     Row("Postfix, in the words of 5.5", behind(IMS, "postfix"), IMS_FAMILY, "Exchange Server 5.5",
         (f"ehlo: {NO_IMS} neither BDAT nor enhanced status codes",
-         f"quit: {NO_IMS} no enhanced status codes", CERT),
+         f"quit: {NO_IMS} no enhanced status codes"),
         "Exchange Server 5.5 Service Pack 3"),
     Row("2016, in the words of Windows Server 2003", behind(WINDOWS, "exchange2016"), WINDOWS_FAMILY,
-        "Windows SMTP service", (HELP_7, QUIT_7, CERT, NT_2016),
+        "Windows SMTP service", (HELP_7, QUIT_7, NT_2016),
         f"{W_2003}; consistent with Exchange 2007 or later, or Exchange Online"),
 )
 # fmt: on
