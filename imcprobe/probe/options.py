@@ -72,8 +72,8 @@ class ProbeOptions:
 
     @property
     def converses(self) -> bool:
-        """Whether there is anything to say besides QUIT."""
-        return self.asks_ehlo or self.help_command
+        """Whether there is anything to say besides QUIT, if only by TLS."""
+        return self.asks_ehlo or self.help_command or self.implicit_tls
 
     def is_implicit(self, port: int) -> bool:
         """Whether TLS comes first of all on that port."""

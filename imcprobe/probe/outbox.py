@@ -19,6 +19,8 @@ BATCH_PAUSE = 0.01
 # Long greetings are an attack, or a lawyer's: a batch has little more of them than this, so that neither its
 # memory nor its time is a stranger's to choose.
 HEAVY = 1 << 18
+# What Python adds to a line of text.
+_LINE = 57
 
 
 class Outbox:
@@ -42,7 +44,7 @@ class Outbox:
     def add(self, seen: Observation) -> None:
         """Take an observation, however long its greeting."""
         self.seen.append(seen)
-        self._weight += len(seen.greeting)
+        self._weight += _weight(seen)
 
     def take(self) -> list[list[Observation]]:
         """All that waits, in batches: one or none, unless there are long greetings."""
@@ -79,9 +81,21 @@ def _parts(batch: list[Observation]) -> Iterator[list[Observation]]:
     weight = 0
     for seen in batch:
         part.append(seen)
-        weight += len(seen.greeting)
+        weight += _weight(seen)
         if weight >= HEAVY:
             yield part
             part, weight = [], 0
     if part:
         yield part
+
+
+def _weight(seen: Observation) -> int:
+    """About how many bytes of a stranger's an observation holds."""
+    weight = len(seen.greeting)
+    if seen.ehlo is None and seen.replies is None and seen.tls is None:
+        return weight
+    tls, replies = seen.tls, [reply for reply in seen.replies or () if reply is not None]
+    said = [seen.ehlo or (), (tls and tls.ehlo) or (), *(reply.lines for reply in replies)]
+    if tls is not None and tls.certificate is not None:
+        weight += len(tls.certificate.der)
+    return weight + sum(_LINE * len(lines) + sum(map(len, lines)) for lines in said)

@@ -123,6 +123,7 @@ class Scan:
         finally:
             self._over = True
             sweep.close()
+            self._talks.cut()
             await self._cancel_tasks()
 
     def stop(self, grace: float = STOP_GRACE) -> None:

@@ -25,7 +25,7 @@ from imcprobe.model import Status
 from imcprobe.probe.extras import require_extra
 from imcprobe.probe.implicit import greeting_inside
 from imcprobe.probe.options import QUIT_TIMEOUT
-from imcprobe.probe.outcomes import name_of
+from imcprobe.probe.outcomes import CUT_SHORT, name_of
 from imcprobe.probe.sockets import swallow
 from imcprobe.probe.timelimit import TimeLimit
 from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected, warm_up
@@ -46,9 +46,9 @@ _GOODBYES = (b"221", b"421")
 _NTLM = "NTLM"
 # What Exchange 5.5 offers, and takes NTLM all the same (Q262945).
 _LOGIN_ALONE = {"LOGIN"}
-_HANDSHAKE = "the TLS handshake"
+_HANDSHAKE, _INSIDE = "the TLS handshake", "EHLO inside TLS"
+_OF_TLS = frozenset({"STARTTLS", _HANDSHAKE, _INSIDE})
 _TALKED_OVER = "something was said, not by TLS, behind the answer to STARTTLS"
-
 _TOO_LATE = "no conversation: its turn did not come in time"
 
 
@@ -73,7 +73,7 @@ _WORDS: tuple[tuple[type[Exception], Callable[[Exception, str], str]], ...] = (
     (ValueError, lambda error, step: f"{step} failed: {error}"),  # UnicodeError among them
 )
 _EXPECTED = tuple(kind for kind, _ in _WORDS)
-_OUT_OF_STEP = "replies out of step with commands: what answered EHLO may have been said before it"
+_OUT_OF_STEP = "replies out of step with commands: what answered one may have been said before it"
 
 
 async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
@@ -149,6 +149,9 @@ class _Talk:
             self._spoken_out_of_turn()
         except _EXPECTED as error:
             self._failed(error)
+        except asyncio.CancelledError:  # what is known by now is told
+            self._in_step = False
+            self._note(f"{self._step} {CUT_SHORT}")
         if self._in_step:
             await self._leave()
         return self.seen._replace(replies=Replies(**self._replies)) if self._replies else self.seen
@@ -201,9 +204,12 @@ class _Talk:
             self.seen = self.seen._replace(tls=tls._replace(error=str(error)))
             raise _OverError from error
         self.seen = self.seen._replace(tls=tls)
-        inside = await self._ask(b"EHLO", self._name, step="EHLO inside TLS")
+        inside = await self._ask(b"EHLO", self._name, step=_INSIDE)
         if inside.code == _OK:
-            self.seen = self.seen._replace(tls=tls._replace(ehlo=inside.lines))
+            tls = tls._replace(ehlo=inside.lines)
+        else:
+            tls = tls._replace(error=f"EHLO inside TLS refused with {inside.code}")
+        self.seen = self.seen._replace(tls=tls)
 
     async def _shaken_hands(self, tls: Tls) -> Tls:
         """What a handshake brings, once it is through. Raises TlsError."""
@@ -217,7 +223,7 @@ class _Talk:
     async def _challenge(self) -> None:
         """Begin to authenticate where NTLM is offered, and leave off at the challenge."""
         tls = self.seen.tls
-        lines = (None if tls is None else tls.ehlo) or self.seen.ehlo
+        lines = tls.ehlo if tls is not None and tls.negotiated and not tls.implicit else self.seen.ehlo
         ways = {way.upper() for way in keywords(lines or ()).get("AUTH", ())}
         if _NTLM not in ways and ways != _LOGIN_ALONE:
             return
@@ -280,13 +286,15 @@ class _Talk:
         self.seen = seen._replace(ehlo=None, ntlm=None, tls=tls, error=_OUT_OF_STEP)
 
     def _failed(self, error: Exception) -> None:
-        """Tell what ended it."""
+        """Tell what ended it: of STARTTLS, and of what it leads to, where TLS is told of."""
         self._in_step = False
-        tls = self.seen.tls
-        if self._step == _HANDSHAKE and tls is not None:
-            self.seen = self.seen._replace(tls=tls._replace(error=NOT_IN_TIME))
+        told = next(words(error, self._step) for kind, words in _WORDS if isinstance(error, kind))
+        if self._step == _HANDSHAKE:
+            told = NOT_IN_TIME
+        if self._step in _OF_TLS and self.seen.tls is not None:
+            self.seen = self.seen._replace(tls=self.seen.tls._replace(error=told))
         else:
-            self._note(next(words(error, self._step) for kind, words in _WORDS if isinstance(error, kind)))
+            self._note(told)
 
     def _note(self, error: str) -> None:
         self.seen = self.seen._replace(error=self.seen.error or error)

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from imcprobe.probe.outcomes import CUT_SHORT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 # Most are over within a moment; those that are not keep nobody waiting, as far as there are places.
 _QUICK = 128
 _MOMENT = 0.25
-_CUT = "EHLO was cut short: the scan was stopped"
+_CUT = f"the conversation {CUT_SHORT}"
 
 
 class Talks:
@@ -37,7 +39,7 @@ class Talks:
         self._options = options
         self._spawn = spawn
         self._told = told
-        self._waiting: deque[Greeted] = deque()
+        self._waiting: dict[int, tuple[Greeted, asyncio.TimerHandle]] = {}
         self._talking = 0
         self._begun: deque[float] = deque(maxlen=_QUICK)
         self._later: asyncio.TimerHandle | None = None
@@ -53,14 +55,24 @@ class Talks:
         return max(0, len(self._waiting) - self._options.conversations)
 
     def add(self, greeted: Greeted) -> None:
-        """Take a connection, whose conversation begins as soon as there is a place."""
-        self._waiting.append(greeted)
+        """Take a connection, whose conversation begins as soon as there is a place, or its time is up."""
+        if not (self._is_over or self._waiting) and self._has_place():
+            self._begin(greeted)
+            return
+        fd, left = greeted.sock.fileno(), greeted.ends_at - time.monotonic()
+        timer = asyncio.get_running_loop().call_later(left, self._overdue, fd)
+        self._waiting[fd] = (greeted, timer)
         self._go_on()
 
     def cut(self) -> None:
         """Begin no more: what waits is told of as it is."""
         self._is_over = True
+        if self._later is not None:
+            self._later.cancel()
         self._go_on()
+
+    def _overdue(self, fd: int) -> None:
+        self._begin(self._waiting.pop(fd)[0])
 
     def _look_again(self) -> None:
         self._later = None
@@ -68,7 +80,9 @@ class Talks:
 
     def _go_on(self) -> None:
         while self._waiting and (self._is_over or self._has_place()):
-            greeted = self._waiting.popleft()
+            fd = next(iter(self._waiting))
+            greeted, timer = self._waiting.pop(fd)
+            timer.cancel()
             if self._is_over:
                 self._broken_off(greeted)
             else:
@@ -98,7 +112,9 @@ class Talks:
         if task.cancelled():
             self._broken_off(greeted)
         elif task.exception() is None:
-            self._told(greeted, task.result())
+            seen = task.result()
+            self.cut_short |= self._is_over and seen.error is not None
+            self._told(greeted, seen)
         self._go_on()
 
     def _broken_off(self, greeted: Greeted) -> None:

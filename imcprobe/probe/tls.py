@@ -40,7 +40,8 @@ def looking_context() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    # Not by Diffie-Hellman in a group of the server's choice: one of 10,000 bits takes most of a second.
+    context.set_ciphers("ALL:!DH:!PSK:!SRP:@SECLEVEL=0")
     context.options |= _LEGACY_SERVER_CONNECT | ssl.OP_NO_RENEGOTIATION
     return context
 
@@ -48,8 +49,9 @@ def looking_context() -> ssl.SSLContext:
 class TlsLayer:
     """One connection's TLS: `feed` takes what came, `write` what is to be said; `pending` is to be sent.
 
-    Once it `is_up` it has OpenSSL's names of `version` and `cipher`, and in `chain` the certificates that the
-    server showed, its own first, in DER: nobody has verified them.
+    `has_ended` is whether the server has said that nothing more follows. Once it `is_up` it has OpenSSL's
+    names of `version` and `cipher`, and in `chain` the certificates that the server showed, its own first, in
+    DER: nobody has verified them.
     """
 
     def __init__(self, host: str) -> None:
@@ -57,7 +59,7 @@ class TlsLayer:
         self._object = _wrapped(self._in, self._out, host)
         self._received = 0
         self._failed: TlsError | None = None
-        self.is_up = False
+        self.is_up = self.has_ended = False
         self.version: str | None = None
         self.cipher: str | None = None
         self.chain: tuple[bytes, ...] = ()
@@ -107,8 +109,10 @@ class TlsLayer:
         try:
             while piece := self._object.read(_READ):
                 said += piece
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLWantReadError:
             pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self.has_ended = True
         except ssl.SSLError as error:
             self._failed = TlsError(_reason(error))
         if self._failed is not None and not said:
@@ -131,10 +135,9 @@ def _chain(of: ssl.SSLObject) -> tuple[bytes, ...]:
 def _wrapped(incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str) -> ssl.SSLObject:
     """A client's side; the name is told (SNI) where it is one that can be."""
     try:
-        return looking_context().wrap_bio(
-            incoming, outgoing, server_hostname=None if is_literal(host) else host
-        )
-    except ValueError:  # UnicodeError among them: a label of 64 letters, a dot in front
+        name = None if is_literal(host) else host.removesuffix(".")  # RFC 6066, 3
+        return looking_context().wrap_bio(incoming, outgoing, server_hostname=name)
+    except (ValueError, TypeError, ssl.SSLError):  # a label of 64 letters, a dot in front, a NUL, 256 letters
         return looking_context().wrap_bio(incoming, outgoing)
 
 

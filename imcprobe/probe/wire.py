@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _GREETING = b"220 \r\n"
 # Of bytes that came out of turn this much is kept: enough to see what it is.
 MAX_EARLY = 4096
+_RESET = "the connection was reset"
 
 
 class Wire(socket.socket):
@@ -84,9 +85,11 @@ class Wire(socket.socket):
         except TlsError as error:
             self._broken(error)
             return b""
-        except ConnectionError as error:
+        except BlockingIOError:
+            raise
+        except OSError as error:
             self.errno = error.errno
-            self._broken(TlsError("the connection was reset"))
+            self._broken(TlsError(_RESET))
             raise
         if self._reply is not None and data:
             return self._read_reply(self._reply, data)
@@ -100,6 +103,8 @@ class Wire(socket.socket):
             self.layer.write(data)
         except TlsError as error:
             raise ConnectionAbortedError from error
+        if self.layer.has_ended:
+            raise ConnectionAbortedError
         self._flush()
         return len(data)
 
@@ -109,6 +114,8 @@ class Wire(socket.socket):
         self.has_ended = not data
         if not self._in_tls:
             return data
+        if not data and self.errno is not None:  # a reset that sending was told of
+            raise TlsError(_RESET)
         self.first = self.first or data[:MAX_EARLY]
         try:
             said = self.layer.feed(data)
@@ -116,7 +123,7 @@ class Wire(socket.socket):
             self._flush()  # an alert says why
         if self.layer.is_up and not self._secured.done():
             self._secured.set_result(None)
-        if said or not data:
+        if said or not data or self.layer.has_ended:
             return said
         raise BlockingIOError  # as if nothing had come yet
 
@@ -135,9 +142,13 @@ class Wire(socket.socket):
     def _flush(self) -> None:
         """Send what TLS has to say; what finds no room goes with the next."""
         self._unsent += self.layer.pending()
-        with contextlib.suppress(OSError):  # a connection that has ended is seen when it is read
+        try:
             while self._unsent:
                 self._unsent = self._unsent[super().send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:  # told when it is read: the server may have said something before
+            self.errno = error.errno
 
     def _broken(self, error: TlsError) -> None:
         if not self._in_tls:

@@ -481,7 +481,7 @@ def test_a_reader_who_does_not_read_keeps_no_scan_from_ending(
     out = tmp_path / "a.jsonl"
     spec = f"{fleet[0].host}-{fleet[199].host}"
     process = start("scan", spec, "-p", fleet[0].port, "-f", "jsonl", "-o", out)
-    wait_for(lambda: out.exists() and out.read_text().count("\n") >= 40)  # about what a pipe holds
+    wait_for(lambda: out.exists() and out.read_text().count("\n") >= 10)  # fewer than a pipe holds
     began = time.monotonic()
     process.send_signal(number)
     code = process.wait(timeout=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from imcprobe.evidence import Certificate, Replies, Reply, Tls
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.outbox import HEAVY, MAX_UNDELIVERED, MAX_UNDELIVERED_BYTES, Outbox
@@ -43,6 +44,22 @@ def test_long_greetings_make_several_batches_and_lose_nothing() -> None:
     assert len(batches) == -(-66 // -(-HEAVY // len(LONG)))
     box.add(seen(1))
     assert box.take() == [[seen(1)]]
+
+
+def test_what_a_conversation_brought_weighs_too() -> None:
+    lines = ("x" * 20,) * 3_800
+    said = sum(map(len, lines))
+    tls = Tls(certificate=Certificate(b"c" * 1000), ehlo=lines)
+    for more in (
+        {"ehlo": lines},
+        {"replies": Replies(help=Reply(214, lines), quit=Reply(221, lines))},
+        {"tls": tls},
+        {"tls": Tls()},
+    ):
+        box, each = Outbox(), seen(1)._replace(**more)
+        box.add(each)
+        least = said * (tls in more.values() or "ehlo" in more) + 2 * said * ("replies" in more)
+        assert least <= box._weight - len(each.greeting) <= 6 * least + 1000 * (least > 0)
 
 
 def test_many_observations_fill_it_and_so_do_fewer_long_ones() -> None:

@@ -23,6 +23,8 @@ from imcprobe.probe.talks import Talks
 from imcprobe.probe.timelimit import TimeLimit
 from imcprobe.probe.wire import MAX_EARLY, Wire
 from imcprobe.testing import EHLO_5_5, Fault, MockServer, Point, greeting_for
+from imcprobe.testing.certificates import context
+from imcprobe.testing.faults import parse_fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,8 +42,8 @@ async def one(probe: Probe, *specs: str, **options: Any) -> Observation:
     return seen
 
 
-async def one_of(server: MockServer) -> Observation:
-    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
+async def one_of(server: MockServer, **options: Any) -> Observation:
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(**{"ehlo": True} | options))
     (seen,) = [each async for batch in scan.batches() for each in batch]
     return seen
 
@@ -208,7 +210,11 @@ async def test_a_conversation_that_never_began_keeps_its_greeting_and_leaves_no_
     scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True))
     scan._talks = Cutting(scan.options, scan._spawn, scan._told)
     (seen,) = [each async for batch in scan.batches() for each in batch]
-    assert (seen.greeting, seen.ehlo, seen.error) == (SP3, None, "EHLO was cut short: the scan was stopped")
+    assert (seen.greeting, seen.ehlo, seen.error) == (
+        SP3,
+        None,
+        "the conversation was cut short: the scan was stopped",
+    )
     imc_server.settle(1)
     gc.collect()  # an open socket would warn, and warnings are errors
 
@@ -244,6 +250,51 @@ async def test_an_answer_to_ehlo_stands_whatever_way_a_server_says_goodbye(
 ) -> None:
     seen = await one_of(imc_server(fault=saying(b"250 mx\r\n", answer)))
     assert (seen.ehlo, seen.error) == (("mx",), None)
+
+
+async def test_a_scan_that_is_stopped_keeps_what_was_answered(imc_server: ServerFactory) -> None:
+    server = imc_server(fault="help:silence")
+    scan = Scan([Target("127.0.0.1", server.port)], ProbeOptions(ehlo=True, help_command=True))
+    running = asyncio.ensure_future(anext(scan.batches()))
+    async with asyncio.timeout(10):
+        while not (server.received and b"HELP" in server.received[0]):  # noqa: ASYNC110 - of another thread
+            await asyncio.sleep(0.001)
+    scan.stop(0)
+    (seen,) = await running
+    assert (seen.ehlo, seen.error) == (EHLO_5_5, "HELP was cut short: the scan was stopped")
+    assert not scan.complete
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("starttls:500", "STARTTLS answered with 500"),
+        ("starttls:close", "connection closed during STARTTLS"),
+        ("starttls:silence", "no complete STARTTLS reply in time"),
+        ("handshake:silence", "no complete handshake in time"),
+        ("handshake:close", "unexpected eof while reading"),
+        ("handshake:reset", "the connection was reset"),
+        ("tls:500", "EHLO inside TLS refused with 500"),
+        ("tls:close", "connection closed during EHLO inside TLS"),
+        ("tls:silence", "no complete EHLO inside TLS reply in time"),
+        ("tls:flood", "EHLO inside TLS answered with no SMTP reply: a reply without an end"),
+    ],
+)
+async def test_what_goes_wrong_with_tls_is_told_of_tls(probe: Probe, fault: str, error: str) -> None:
+    async with MockServer(SP3, faults=[parse_fault(fault)], tls=context) as server:
+        seen = await one(probe, server.address, tls=True, ntlm=True, greeting_timeout=1.0)
+    assert (seen.greeting, seen.ehlo, seen.error) == (SP3, EHLO_5_5, None)
+    assert seen.tls is not None
+    assert (seen.tls.offered, seen.tls.error, seen.tls.ehlo) == (True, error, None)
+    assert seen.tls.negotiated is fault.startswith("tls:")
+
+
+async def test_what_is_said_before_starttls_is_out_of_turn_like_any_other(imc_server: ServerFactory) -> None:
+    """Nothing is believed then, and TLS is not begun."""
+    more = b"250-mx\r\n250 STARTTLS\r\n250 STARTTLS\r\n"
+    seen = await one_of(imc_server(fault=saying(more)), tls=True)
+    assert (seen.ehlo, seen.tls) == (None, None)
+    assert (seen.error or "").startswith("replies out of step with commands")
 
 
 async def test_ehlo_has_the_limit_of_a_greeting(probe: Probe, imc_server: ServerFactory) -> None:

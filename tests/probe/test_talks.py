@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.model import Observation, Status, Target
+from imcprobe.probe.late import Greeted, of_one_address
 from imcprobe.probe.limits import connections, within_limits
 from imcprobe.probe.options import ProbeOptions
 from imcprobe.probe.scan import Scan
+from imcprobe.probe.talks import Talks
 from imcprobe.testing import EHLO_5_5, Fault, Point, greeting_for
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     import pytest
 
     from imcprobe.probe.sockets import Socket
@@ -100,6 +108,36 @@ async def test_a_turn_that_comes_too_late_is_told_and_keeps_the_greeting(imc_ser
     }
 
 
+async def test_what_waits_is_told_of_when_its_time_is_up_whatever_it_waits_for() -> None:
+    ended: list[tuple[Greeted, Observation | None]] = []
+    spawned: list[asyncio.Task[Observation]] = []
+
+    def spawn(work: Coroutine[None, None, Observation]) -> asyncio.Task[Observation]:
+        spawned.append(asyncio.ensure_future(work))
+        return spawned[-1]
+
+    def told(greeted: Greeted, seen: Observation | None) -> None:
+        ended.append((greeted, seen))
+
+    with ExitStack() as stack:
+        options = ProbeOptions(ehlo=True, helo_name="probe.example.com", conversations=1)
+        talks = Talks(options, spawn, told)
+        for patience in (30.0, 0.05):
+            ours, theirs = socket.socketpair()
+            stack.enter_context(theirs).sendall(SP3)
+            now, seen = time.monotonic(), Observation(Target("192.0.2.1"), None, Status.SUCCESS, SP3)
+            talks.add(Greeted(ours, of_one_address(seen.target), seen, len(SP3), now, now + patience))
+        async with asyncio.timeout(5):
+            while not ended:  # noqa: ASYNC110 - what it waits for has no event
+                await asyncio.sleep(0.001)
+        assert [seen and seen.error for _, seen in ended] == [
+            "no conversation: its turn did not come in time"
+        ]
+        assert len(talks) == 1
+        spawned[0].cancel()
+        await asyncio.wait(spawned)
+
+
 async def test_a_scan_that_is_stopped_tells_of_greetings_whose_conversation_waited(
     imc_server: ServerFactory,
 ) -> None:
@@ -111,8 +149,28 @@ async def test_a_scan_that_is_stopped_tells_of_greetings_whose_conversation_wait
     scan.stop(0)
     seen = await running
     assert [(each.greeting, each.ehlo) for each in seen] == [(SP3, None)] * 9
-    assert {each.error for each in seen} == {"EHLO was cut short: the scan was stopped"}
+    assert Counter(each.error for each in seen) == {
+        "EHLO was cut short: the scan was stopped": 1,
+        "the conversation was cut short: the scan was stopped": 8,
+    }
     assert not scan.complete
+
+
+async def test_a_scan_that_is_left_leaves_no_socket_whose_conversation_waited(
+    imc_server: ServerFactory,
+) -> None:
+    """More than begin at once, so that some wait for a moment to pass and others for a place."""
+    server = imc_server(fault="ehlo:silence")
+    batches = scan_of(hosts(200, server.port), ProbeOptions(ehlo=True, conversations=140)).batches()
+    leaving = asyncio.ensure_future(anext(batches))
+    async with asyncio.timeout(10):
+        while server.connections < 200:  # noqa: ASYNC110 - of another thread
+            await asyncio.sleep(0.001)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    await batches.aclose()
+    gc.collect()  # an open socket would warn, and warnings are errors
+    imc_server.settle(200)
 
 
 def test_places_for_conversations_are_part_of_what_open_files_allow(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import select
 import socket
 import ssl
+import struct
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +20,11 @@ from imcprobe.errors import UsageError
 from imcprobe.evidence import Tls
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.model import Caveat, Observation, Status, Target
+from imcprobe.probe.late import Greeted, of_one_address
 from imcprobe.probe.options import IMPLICIT_TLS_PORT, ProbeOptions
 from imcprobe.probe.scan import Scan
-from imcprobe.probe.tls import MAX_HANDSHAKE, TlsError, TlsLayer, inspected
+from imcprobe.probe.session import converse
+from imcprobe.probe.tls import MAX_HANDSHAKE, TlsError, TlsLayer, inspected, looking_context
 from imcprobe.probe.wire import Wire
 from imcprobe.testing import Fault, MockServer, Point, greeting_for
 from imcprobe.testing import behaviours as do
@@ -211,6 +217,8 @@ def connected(with_: ssl.SSLContext, host: str = "mx.example.com") -> tuple[TlsL
         "x" * 64 + ".example.com",
         "_mx.example.com",
         "mx.",
+        "x." * 200,
+        "m\0x",
     ],
 )
 def test_a_name_that_cannot_be_told_is_not_told(host: str) -> None:
@@ -251,6 +259,64 @@ def test_an_end_of_tls_is_an_end() -> None:
     layer, peer = connected(context())
     assert layer.feed(peer.say(b"221 bye\r\n") + peer.goodbye()) == b"221 bye\r\n"
     assert layer.feed(b"") == b""
+
+
+def test_no_arithmetic_is_done_in_a_group_of_a_server_s_choice() -> None:
+    """It would hold up everybody else: OpenSSL takes groups of up to 10,000 bits."""
+    names = [cipher["name"] for cipher in looking_context().get_ciphers()]
+    assert not [name for name in names if re.match(r"(?:DHE|ADH|EDH)-|.*PSK", name)]
+    assert {"AES128-SHA", "ECDHE-RSA-AES128-SHA", "TLS_AES_128_GCM_SHA256"} <= set(names)
+
+
+async def test_an_end_of_tls_is_the_end_though_the_connection_stays_open() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.setblocking(False)
+        wire, peer = Wire(ours, 0), Peer(context())
+        secured = wire.start_tls("mx.example.com")
+        while not secured.done():
+            if answer := peer.answer(theirs.recv(65_536)):
+                theirs.sendall(answer)
+            with contextlib.suppress(BlockingIOError):
+                wire.recv(65_536)
+        with contextlib.suppress(BlockingIOError):
+            peer.answer(theirs.recv(65_536))
+        theirs.sendall(peer.goodbye())
+        assert wire.recv(65_536) == b""
+        with pytest.raises(ConnectionAbortedError):
+            wire.send(b"QUIT\r\n")
+        wire.close()
+
+
+async def test_a_reset_that_sending_is_told_of_is_a_reset() -> None:
+    """It has come while the connection waited for its turn."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ours = socket.create_connection(listening.getsockname())
+        theirs, _ = listening.accept()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        theirs.close()
+        select.select([ours], [], [], 5)
+        target, now = Target("127.0.0.1", listening.getsockname()[1]), time.monotonic()
+        unseen = Observation(target, target.host, Status.IO_TIMEOUT)
+        greeted = Greeted(ours, of_one_address(target, now), unseen, 0, now, now + 5, implicit=True)
+        seen = await converse(greeted, ProbeOptions(implicit_tls=True))
+    assert (seen.status, seen.error) == (Status.CONNECTION_RESET, "ECONNRESET")
+    assert seen.tls == Tls(implicit=True, error="the connection was reset")
+
+
+async def test_a_scan_that_is_stopped_keeps_what_tls_first_has_brought() -> None:
+    async with server(scripted(Point.EHLO, do.silence)) as mock:
+        scan = Scan([Target(mock.host, mock.port)], ProbeOptions(implicit_tls=True, ehlo=True))
+        running = asyncio.ensure_future(anext(scan.batches()))
+        async with asyncio.timeout(10):
+            while b"EHLO" not in b"".join(mock.received):  # noqa: ASYNC110 - what it waits for has no event
+                await asyncio.sleep(0.001)
+        scan.stop(0)
+        (seen,) = await running
+    assert (seen.greeting, seen.error) == (SP3, "EHLO was cut short: the scan was stopped")
+    assert seen.tls is not None
+    assert seen.tls.negotiated
+    assert not scan.complete
 
 
 def test_tls_without_a_certificate_is_neither_trusted_nor_not() -> None:
