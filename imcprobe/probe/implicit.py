@@ -64,7 +64,7 @@ def _judged(wire: Wire, reader: ReplyReader) -> tuple[Status, str | None]:
         return Status.PROTOCOL_ERROR, str(wire.refused)
     if wire.errno is not None:
         return status_of(wire.errno), name_of(wire.errno)
-    if wire.has_ended:
+    if wire.has_ended or wire.layer.has_ended:
         return Status.CONNECTION_CLOSED, None
     return Status.PROTOCOL_ERROR, f"no TLS: {wire.tls_error}"
 

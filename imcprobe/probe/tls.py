@@ -109,9 +109,10 @@ class TlsLayer:
         try:
             while piece := self._object.read(_READ):
                 said += piece
+            self.has_ended = True
         except ssl.SSLWantReadError:
             pass
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLEOFError:  # without a word of farewell
             self.has_ended = True
         except ssl.SSLError as error:
             self._failed = TlsError(_reason(error))
