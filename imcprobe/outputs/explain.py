@@ -28,7 +28,8 @@ def explanation_record(found: Identification, others: Sequence[Release] = ()) ->
     """The same as data: what a greeting with the build is identified as, what it has fixed, other rows."""
     return {
         **identification_record(found),
-        "fixed": [_fix(row) for row in fixes_of(found)],
+        "advisories": [{**_about(each), "state": str(each.state)} for each in found.advisories],
+        "fixed": [_about(row) for row in fixes_of(found)],
         "others": [release_record(row) for row in others],
     }
 
@@ -75,11 +76,11 @@ def _advisory(each: Advisory | AdvisoryRow) -> str:
     return f"{names}: {each.title} ({fixed}{each.source})"
 
 
-def _fix(row: AdvisoryRow) -> dict[str, str | None]:
+def _about(each: Advisory | AdvisoryRow) -> dict[str, str | None]:
     return {
-        "id": row.id,
-        "cve": row.cve,
-        "title": row.title,
-        "fixed_in": str(row.fixed_in),
-        "source": row.source,
+        "id": each.id,
+        "cve": each.cve,
+        "title": each.title,
+        "fixed_in": None if each.fixed_in is None else str(each.fixed_in),
+        "source": each.source,
     }

@@ -215,10 +215,8 @@ def _identification() -> dict[str, Any]:
         {
             "id": _TEXT,
             "cve": {"type": ["string", "null"], "pattern": f"^CVE-{_D}{{4}}-{_D}{{4,7}}$"},
-            "title": _TEXT,
             "state": _one_of(State),
             "fixed_in": _TEXT_OR_NULL,
-            "source": _TEXT,
         }
     )
     return _object(

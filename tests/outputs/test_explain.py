@@ -84,6 +84,7 @@ def test_a_build_is_what_a_greeting_with_it_is_identified_as(build: str) -> None
     record = explanation_record(of_build(Build.parse(build)))
     assert {**record, "caveats": [], "confidence": ""} == {
         **identification_record(said),
+        "advisories": record["advisories"],
         "fixed": record["fixed"],
         "others": [],
         "caveats": [],
@@ -105,6 +106,15 @@ def test_as_data_an_explanation_has_what_is_fixed_and_the_rows_of_others() -> No
         "fixed_in": "5.5.2650.1",
         "source": "Q237927, cvelistV5",
     }
+
+
+def test_as_data_an_explanation_tells_what_each_advisory_is_about() -> None:
+    """Records of scans do not: they have the names alone."""
+    found = of_build(Build.parse("5.5.2650.21"))
+    told = explanation_record(found)["advisories"]
+    named = identification_record(found)["advisories"]
+    assert [{key: each[key] for key in named[0]} for each in told] == named != []
+    assert all(each["title"] and each["source"] for each in told)
 
 
 def test_a_line_of_a_build_without_a_row_has_its_position() -> None:

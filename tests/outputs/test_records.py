@@ -179,10 +179,8 @@ def test_what_a_conversation_showed_is_in_the_record() -> None:
         {
             "id": "MS02-037",
             "cve": "CVE-2002-0698",
-            "title": "EHLO overflow",
             "state": "not-fixed",
             "fixed_in": "5.5.2656.59",
-            "source": "Q326322",
         }
     ]
     assert result_line(result) == line_of(record)
