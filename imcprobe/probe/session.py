@@ -8,7 +8,6 @@ more, and what it has answered is believed when QUIT is answered as QUIT is.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
 from base64 import b64encode
@@ -16,24 +15,21 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from imcprobe.errors import ReplyError
-from imcprobe.evidence import Replies, Reply, Tls
+from imcprobe.evidence import Replies, Tls
 from imcprobe.fingerprint.ehlo import keywords
 from imcprobe.fingerprint.ntlm import NEGOTIATE, challenge_of, decode
-from imcprobe.fingerprint.reply import parse_reply
 from imcprobe.model import Status
+from imcprobe.probe.dialogue import EXPECTED, Dialogue, OutOfStepError
 from imcprobe.probe.extras import require_extra
 from imcprobe.probe.implicit import greeting_inside
-from imcprobe.probe.options import QUIT_TIMEOUT
-from imcprobe.probe.outcomes import CUT_SHORT, name_of
+from imcprobe.probe.outcomes import CUT_SHORT
 from imcprobe.probe.sockets import swallow
 from imcprobe.probe.timelimit import TimeLimit
 from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected, warm_up
 from imcprobe.probe.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from imcprobe.evidence import Reply
     from imcprobe.model import Observation
     from imcprobe.probe.late import Greeted
     from imcprobe.probe.options import ProbeOptions
@@ -41,8 +37,6 @@ if TYPE_CHECKING:
 _OK, _READY, _GO_ON = 250, 220, 334
 # How a server says that it knows no EHLO (RFC 5321, 4.1.4 and 4.2.4): HELO is asked then.
 _UNKNOWN = frozenset({500, 501, 502, 504})
-# How QUIT is answered, at its time or out of time (RFC 5321, 4.2.3 and 3.8).
-_GOODBYES = (b"221", b"421")
 _NTLM = "NTLM"
 # What Exchange 5.5 offers, and takes NTLM all the same (Q262945).
 _LOGIN_ALONE = {"LOGIN"}
@@ -52,27 +46,10 @@ _TALKED_OVER = "something was said, not by TLS, behind the answer to STARTTLS"
 _TOO_LATE = "no conversation: its turn did not come in time"
 
 
-class _OutOfStepError(Exception):
-    """The server said something that nobody had asked for."""
-
-
 class _OverError(Exception):
     """Nothing more can be asked, and it has been told why."""
 
 
-# aiosmtplib raises these (its own classes, the built-in ones they come with, and what escapes it), and our
-# own readers theirs: the most specific first, each with the words for Observation.error.
-_WORDS: tuple[tuple[type[Exception], Callable[[Exception, str], str]], ...] = (
-    (TlsError, lambda error, step: f"TLS broke during {step}: {error}"),
-    (aiosmtplib.SMTPConnectError, lambda _, step: f"connection closed during {step}"),
-    (aiosmtplib.SMTPServerDisconnected, lambda _, step: f"connection closed during {step}"),
-    (ReplyError, lambda error, step: f"{step} answered with no SMTP reply: {error}"),
-    (TimeoutError, lambda _, step: f"no complete {step} reply in time"),
-    (OSError, lambda error, step: f"{name_of(getattr(error, 'errno', None))} during {step}"),
-    (aiosmtplib.SMTPException, lambda error, step: f"{step} failed: {error}"),
-    (ValueError, lambda error, step: f"{step} failed: {error}"),  # UnicodeError among them
-)
-_EXPECTED = tuple(kind for kind, _ in _WORDS)
 _OUT_OF_STEP = "replies out of step with commands: what answered one may have been said before it"
 
 
@@ -129,14 +106,13 @@ class _Talk:
 
     def __init__(self, client: aiosmtplib.SMTP, wire: Wire, seen: Observation, options: ProbeOptions) -> None:
         self.seen = seen
-        self._step = "EHLO" if options.asks_ehlo else "HELP"
         self._client = client
         self._name = str(client.local_hostname).encode()
         self._wire = wire
+        self._dialogue = Dialogue(client, wire, first="EHLO" if options.asks_ehlo else "HELP")
         self._options = options
         self._replies: dict[str, Reply] = {}
         self._in_step = True
-        self._has_asked = False
 
     async def hold(self, limit: float) -> Observation:
         """Ask within `limit` seconds, take leave, and tell."""
@@ -145,13 +121,13 @@ class _Talk:
                 await self._ask_all()
         except _OverError:
             self._in_step = False
-        except _OutOfStepError:
+        except OutOfStepError:
             self._spoken_out_of_turn()
-        except _EXPECTED as error:
+        except EXPECTED as error:
             self._failed(error)
         except asyncio.CancelledError:  # what is known by now is told
             self._in_step = False
-            self._note(f"{self._step} {CUT_SHORT}")
+            self._note(f"{self._dialogue.step} {CUT_SHORT}")
         if self._in_step:
             await self._leave()
         return self.seen._replace(replies=Replies(**self._replies)) if self._replies else self.seen
@@ -163,7 +139,7 @@ class _Talk:
         if options.asks_ehlo:
             await self._hello()
         if options.help_command:
-            self._replies["help"] = await self._ask(b"HELP")
+            self._replies["help"] = await self._dialogue.ask(b"HELP")
         if options.tls and self.seen.tls is None:
             await self._start_tls()
         if options.ntlm:
@@ -171,20 +147,20 @@ class _Talk:
 
     def _spoken_out_of_turn(self) -> None:
         self._in_step = False
-        if self._has_asked:
+        if self._dialogue.has_asked:
             self._disbelieve()
         else:  # what is behind a greeting belongs to it, whatever it is
             self.seen = self.seen._replace(greeting=self.seen.greeting + self._wire.early())
 
     async def _hello(self) -> None:
         """EHLO, and HELO for a server that knows none."""
-        reply = await self._ask(b"EHLO", self._name)
+        reply = await self._dialogue.ask(b"EHLO", self._name)
         if reply.code == _OK:
             self.seen = self.seen._replace(ehlo=reply.lines)
             return
         self._note(f"EHLO refused with {reply.code}")
         if reply.code in _UNKNOWN:
-            self._replies["helo"] = await self._ask(b"HELO", self._name)
+            self._replies["helo"] = await self._dialogue.ask(b"HELO", self._name)
 
     async def _start_tls(self) -> None:
         """STARTTLS where it is offered; EHLO is asked anew inside, as nothing said before counts there."""
@@ -193,7 +169,7 @@ class _Talk:
         self.seen = self.seen._replace(tls=tls)
         if not tls.offered:
             return
-        reply = await self._ask(b"STARTTLS")
+        reply = await self._dialogue.ask(b"STARTTLS")
         self._replies["starttls"] = reply
         if reply.code != _READY:
             self.seen = self.seen._replace(tls=tls._replace(error=f"STARTTLS answered with {reply.code}"))
@@ -204,7 +180,7 @@ class _Talk:
             self.seen = self.seen._replace(tls=tls._replace(error=str(error)))
             raise _OverError from error
         self.seen = self.seen._replace(tls=tls)
-        inside = await self._ask(b"EHLO", self._name, step=_INSIDE)
+        inside = await self._dialogue.ask(b"EHLO", self._name, step=_INSIDE)
         if inside.code == _OK:
             tls = tls._replace(ehlo=inside.lines)
         else:
@@ -213,7 +189,7 @@ class _Talk:
 
     async def _shaken_hands(self, tls: Tls) -> Tls:
         """What a handshake brings, once it is through. Raises TlsError."""
-        self._step = _HANDSHAKE
+        self._dialogue.step = _HANDSHAKE
         if self._wire.early():
             raise TlsError(_TALKED_OVER)
         host = self.seen.target.host
@@ -227,52 +203,25 @@ class _Talk:
         ways = {way.upper() for way in keywords(lines or ()).get("AUTH", ())}
         if _NTLM not in ways and ways != _LOGIN_ALONE:
             return
-        reply = await self._ask(b"AUTH", b"NTLM", step="AUTH NTLM")
+        reply = await self._dialogue.ask(b"AUTH", b"NTLM", step="AUTH NTLM")
         if reply.code == _GO_ON:
-            reply = await self._ask(b64encode(NEGOTIATE), step="AUTH NTLM")
+            reply = await self._dialogue.ask(b64encode(NEGOTIATE), step="AUTH NTLM")
         if reply.code != _GO_ON:
             if _NTLM in ways:
                 self._note(f"AUTH NTLM answered with {reply.code}")
             return
         message = challenge_of(reply.text)
         self.seen = self.seen._replace(ntlm=None if message is None else decode(message))
-        await self._ask(b"*", step="the end of AUTH NTLM")
-
-    async def _ask(self, *words: bytes, step: str | None = None) -> Reply:
-        """Say a command, and return what answers it. Raises _OutOfStepError and what is expected."""
-        self._step = step or words[0].decode()
-        if self._wire.early():
-            raise _OutOfStepError
-        self._has_asked = True
-        reader = self._wire.expect_reply()
-        try:
-            await self._client.execute_command(*words)
-        except aiosmtplib.SMTPException as error:
-            if not self._wire.answered:
-                raise (self._wire.refused or self._wire.tls_error or error) from None
-        return reader.reply
+        await self._dialogue.ask(b"*", step="the end of AUTH NTLM")
 
     async def _leave(self) -> None:
-        """Say QUIT where that is wanted, and see by its answer whether the others were in step.
-
-        What came is kept whatever becomes of it, even when it is cut short.
-        """
-        goodbye = self._wire.early()
-        if goodbye and not goodbye.startswith(_GOODBYES):
+        try:
+            goodbye = await self._dialogue.leave(says_quit=self._options.quit)
+        except OutOfStepError:
             self._spoken_out_of_turn()
-            return
-        if self._options.quit and not goodbye:
-            reader = self._wire.expect_reply()
-            with contextlib.suppress(*_EXPECTED, asyncio.CancelledError):
-                async with TimeLimit(QUIT_TIMEOUT):
-                    await self._client.execute_command(b"QUIT")
-            goodbye = bytes(reader.data)
-        if not any(code.startswith(goodbye[: len(code)]) for code in _GOODBYES):
-            self._disbelieve()
-            return
-        with contextlib.suppress(ReplyError):
-            if (read := parse_reply(goodbye)) is not None:
-                self._replies["quit"] = read[0]
+        else:
+            if goodbye is not None:
+                self._replies["quit"] = goodbye
 
     def _disbelieve(self) -> None:
         """Take back all that may have been said ahead of what it answers; what TLS has shown stands."""
@@ -288,10 +237,8 @@ class _Talk:
     def _failed(self, error: Exception) -> None:
         """Tell what ended it: of STARTTLS, and of what it leads to, where TLS is told of."""
         self._in_step = False
-        told = next(words(error, self._step) for kind, words in _WORDS if isinstance(error, kind))
-        if self._step == _HANDSHAKE:
-            told = NOT_IN_TIME
-        if self._step in _OF_TLS and self.seen.tls is not None:
+        told = NOT_IN_TIME if self._dialogue.step == _HANDSHAKE else self._dialogue.words(error)
+        if self._dialogue.step in _OF_TLS and self.seen.tls is not None:
             self.seen = self.seen._replace(tls=self.seen.tls._replace(error=told))
         else:
             self._note(told)
