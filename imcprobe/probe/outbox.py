@@ -44,7 +44,7 @@ class Outbox:
     def add(self, seen: Observation) -> None:
         """Take an observation, however long its greeting."""
         self.seen.append(seen)
-        self._weight += _weight(seen)
+        self._weight += weight_of(seen)
 
     def take(self) -> list[list[Observation]]:
         """All that waits, in batches: one or none, unless there are long greetings."""
@@ -81,7 +81,7 @@ def _parts(batch: list[Observation]) -> Iterator[list[Observation]]:
     weight = 0
     for seen in batch:
         part.append(seen)
-        weight += _weight(seen)
+        weight += weight_of(seen)
         if weight >= HEAVY:
             yield part
             part, weight = [], 0
@@ -89,7 +89,7 @@ def _parts(batch: list[Observation]) -> Iterator[list[Observation]]:
         yield part
 
 
-def _weight(seen: Observation) -> int:
+def weight_of(seen: Observation) -> int:
     """About how many bytes of a stranger's an observation holds."""
     weight = len(seen.greeting)
     if seen.ehlo is None and seen.replies is None and seen.tls is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from imcprobe.probe.extras import require_extra
 from imcprobe.probe.names import DNS_EXTRA, DNS_MODULE, default_resolver, reverse_names
 from imcprobe.probe.options import MAX_QUESTIONS
-from imcprobe.probe.outbox import MAX_UNDELIVERED, MAX_UNDELIVERED_BYTES, Outbox
+from imcprobe.probe.outbox import MAX_UNDELIVERED, MAX_UNDELIVERED_BYTES, Outbox, weight_of
 from imcprobe.probe.scan import STOP_GRACE, Scan
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class _Naming:
 
     def _wait(self, address: str, seen: Observation) -> None:
         self._count += 1
-        self._weight += len(seen.greeting)
+        self._weight += weight_of(seen)
         if address in self._waiting:
             self._waiting[address].append(seen)
         else:
@@ -203,7 +203,7 @@ class _Naming:
             self._known.popitem(last=False)
         for seen in self._waiting.pop(address):
             self._count -= 1
-            self._weight -= len(seen.greeting)
+            self._weight -= weight_of(seen)
             self._outbox.add(seen._replace(ptr=names))
         self._outbox.note()
         self._moved.set()

@@ -227,9 +227,6 @@ class _Talk:
         """Take back all that may have been said ahead of what it answers; what TLS has shown stands."""
         self._in_step = False
         seen, tls = self.seen, self.seen.tls
-        if not (seen.ehlo or self._replies or seen.ntlm):
-            self._note(_OUT_OF_STEP)
-            return
         self._replies.clear()
         tls = tls._replace(ehlo=None) if tls is not None and tls.negotiated else None
         self.seen = seen._replace(ehlo=None, ntlm=None, tls=tls, error=_OUT_OF_STEP)
