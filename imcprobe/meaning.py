@@ -26,9 +26,13 @@ class Channel(StrEnum):
     NTLM = "ntlm"
 
 
+DENIAL = "not consistent with "
+"""What a reading begins with that speaks against the greeting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What something besides the greeting is consistent with; never more than that.
+    """What something besides the greeting is consistent with, or not; never more than that.
 
     `reading` is half a sentence ("consistent with Exchange 2013"), `evidence` what was seen
     ("XSHADOWREQUEST"), as the server said it where it did: sanitise it before showing it. `source` is the

@@ -230,7 +230,10 @@ class Identification:
 
     @property
     def exchange(self) -> bool:
-        """Whether the greeting names an Exchange Server of any age (a refusal only hints at one)."""
+        """Whether `product` is an Exchange Server of any age, if only by what keywords are consistent with.
+
+        A refusal only hints at one.
+        """
         return self.family is not Family.REFUSED and (self.product or "").startswith("Exchange")
 
 

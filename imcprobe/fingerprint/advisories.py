@@ -11,7 +11,7 @@ from dataclasses import replace
 from imcprobe.fingerprint.builds import OPEN_MATCHES, windows_release
 from imcprobe.fingerprint.greeting import EXCHANGE
 from imcprobe.knowledge.advisories import ADVISORIES, ON_WINDOWS, AdvisoryRow
-from imcprobe.knowledge.lifecycle import EXCHANGE_ON_WINDOWS_NAME
+from imcprobe.knowledge.lifecycle import BUILD_RANGES, EXCHANGE_ON_WINDOWS_NAME
 from imcprobe.meaning import Advisory, State
 from imcprobe.model import Build, Caveat, Family, Identification
 
@@ -86,6 +86,8 @@ def _numbers(found: Identification) -> tuple[_Number, _Number]:
         return _ANY
     if found.family in EXCHANGE and found.match not in OPEN_MATCHES:
         build = Build.parse(found.build)
+        if build.build < min(first for first, _ in BUILD_RANGES.values()):  # 5.5.0.0: written by a hand
+            return _ANY
         return build.number, (build.build, _HIGHEST if build.revision is None else build.revision)
     if found.family is Family.WINDOWS_SMTP and windows_release(found.build) is not None:
         number, revision = map(int, found.build.split(".")[2:])

@@ -53,7 +53,7 @@ def telling(lines: Iterable[str]) -> frozenset[str]:
     `AUTH=LOGIN` is one of its own here: it tells Exchange 5.5 apart. Servers that differ in their names,
     sizes and ways to authenticate alone give the same.
     """
-    words = {line.partition(" ")[0].upper() for line in islice(lines, 1, None)}
+    words = {word.upper() for line in islice(lines, 1, None) if (word := line.partition(" ")[0]).isascii()}
     return _KNOWN & words.union([word.partition("=")[0] for word in words if "=" in word])
 
 

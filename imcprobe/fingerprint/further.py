@@ -12,8 +12,8 @@ from imcprobe.fingerprint.certificate import hints as certificate_hints
 from imcprobe.fingerprint.ehlo import telling, with_keywords
 from imcprobe.fingerprint.ntlm import hints as ntlm_hints
 from imcprobe.knowledge.replies import REPLIES
-from imcprobe.meaning import Channel
-from imcprobe.model import Family
+from imcprobe.meaning import DENIAL, Channel
+from imcprobe.model import Confidence, Family
 
 if TYPE_CHECKING:
     from imcprobe.meaning import Hint
@@ -24,6 +24,8 @@ _REMEMBERED = 512
 _EHLO_OK = 250
 # Whose server may be an Exchange 2007 or later: no other has the certificate that these make.
 _LATER = frozenset({Family.EXCHANGE_2007, Family.MASKED, Family.SMTP})
+# Whose greeting leaves open which Exchange it is: what a Windows can carry is news of no other.
+_OPEN = _LATER | {Family.WINDOWS_SMTP}
 _NOTHING_SAID, _NO_TLS = Replies(), Tls()
 _ROWS = {family: tuple(row for row in REPLIES if family in row.families) for family in Family}
 
@@ -40,7 +42,7 @@ def with_evidence(found: Identification, seen: Observation) -> Identification:
     further = (
         *_of_replies(found.family, seen, outside or inside),
         *(certificate_hints(tls.certificate) if tls.certificate and found.family in _LATER else ()),
-        *(() if ntlm is None else ntlm_hints(ntlm)),
+        *(ntlm_hints(ntlm) if ntlm and found.family in _OPEN else ()),
     )
     # What is offered before TLS or within it is offered by one server.
     return _combined(found, telling(outside) | telling(inside), further) or found
@@ -78,5 +80,8 @@ def _combined(
         further = tuple(hint for hint in further if hint.channel is not Channel.EHLO)
     if narrowed is found and not further:
         return None
-    hinted = replace(narrowed, hints=(*narrowed.hints, *further))
+    hints = (*narrowed.hints, *further)
+    is_denied = any(hint.reading.startswith(DENIAL) for hint in hints)
+    confidence = Confidence.LOW if is_denied else narrowed.confidence
+    hinted = replace(narrowed, hints=hints, confidence=confidence)
     return hinted if narrowed.product == found.product else with_advisories(hinted)

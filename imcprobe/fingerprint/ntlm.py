@@ -123,7 +123,7 @@ def hints(ntlm: Ntlm) -> tuple[Hint, ...]:
         return tuple(
             Hint(
                 Channel.NTLM,
-                f"{row.name}, which carries {row.carries}",
+                f"consistent with {row.name}, which carries {row.carries}",
                 ".".join(map(str, row.version)),
                 row.source,
             )

@@ -41,16 +41,13 @@ _NT4, _W2000, _XP, _W2003 = "Windows NT 4.0 Option Pack", "Windows 2000", "Windo
 # By date of the advisory.
 ADVISORIES: tuple[AdvisoryRow, ...] = (
     AdvisoryRow("CVE-1999-0284", "CVE-1999-0284", "a long HELO stops the service", (_V4, _V5), "NVD"),
-    # The articles of CVE-1999-0945: one was corrected in "the latest service pack" of 5.0, of which SP2 was the last;
-    # the other after SP2 of 5.0 and in a service pack of 5.5, both without a build.
-    AdvisoryRow("Q169174", "CVE-1999-0945", "an address over 1 KB stops the service", (_V5,), "Q169174, cvelistV5", fixed_in=Build(5, 0, 1460, 8)),
-    AdvisoryRow("Q188341", "CVE-1999-0945", "AUTH and EHLO commands stop the service", (_V5, _V55), "Q188341, cvelistV5"),
+    # Of 5.0 it was corrected in "the latest service pack", of 5.5 no source says where: neither has a build.
+    AdvisoryRow("Q169174", "CVE-1999-0945", "a long address or AUTH stops the service", (_V5, _V55), "Q169174, cvelistV5; ISS, 24 Jul 1998"),
     AdvisoryRow("MS98-007", "CVE-1999-1043", "malformed SMTP or NNTP data stops a service", (_V5, _V55), "cvelistV5"),
     AdvisoryRow("MS99-027", "CVE-1999-0682", "encapsulated addresses are relayed in spite of restrictions", (_V55,), "Q237927, cvelistV5", fixed_in=Build(5, 5, 2650, 1), missing_below=Build(5, 5, 2650, 1)),
     AdvisoryRow("Q264330", None, "mail may be relayed in spite of restrictions", (_V55,), "Q264330, Q246889", fixed_in=Build(5, 5, 2652, 78), missing_below=Build(5, 5, 2652, 78)),
-    # The fix is in the store (store.exe 5.5.2653.17), and could be had without a new Internet Mail Service: below
-    # SP4 nothing is shown; SP4 has it.
-    AdvisoryRow("MS00-082", "CVE-2000-1006", "an empty charset in a MIME header stops the store, which SP4 renews", (_V55,), "Q275714, cvelistV5", fixed_in=Build(5, 5, 2653, 13)),
+    # The fix is in the store (store.exe 5.5.2653.17), of which a build of the Internet Mail Service shows nothing.
+    AdvisoryRow("MS00-082", "CVE-2000-1006", "an empty charset in a MIME header stops the store, which SP4 renews", (_V55,), "Q275714, cvelistV5"),
     AdvisoryRow("MS02-011", "CVE-2002-0054", "AUTH with a null session lets mail be relayed", (_V55, _W2000, _NT4), "MS02-011, cvelistV5", spared=(_E2000,)),
     AdvisoryRow("MS02-012", "CVE-2002-0055", "a malformed BDAT command stops the service", (_W2000, _XP, _E2000), "cvelistV5"),
     AdvisoryRow("MS02-037", "CVE-2002-0698", "a client's long name in reverse DNS overruns the reply to EHLO", (_V55,), "Q326322, cvelistV5", fixed_in=Build(5, 5, 2656, 59), missing_below=Build(5, 5, 2656, 59)),

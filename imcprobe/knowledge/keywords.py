@@ -94,14 +94,16 @@ _KB = "KB 153119, later text; TechNet bb124688"
 _NOT_ON_2003 = (
     "that Exchange 2000 does not run on Windows Server 2003 is general knowledge, without a source here"
 )
+# What no list of 2000 or 2003 has: behind a greeting of Windows it is another server's.
+_LATER_ONLY = _k("XRDST XSHADOW XSHADOWREQUEST X-ANONYMOUSTLS SMTPUTF8")
 _FROM_2007 = "public archive (client log, its server's version not stated); nmap 13280"
 
 # fmt: off
 # The first row that fits counts. The plain Windows SMTP service has the same list whether Exchange was never
 # installed or is broken (TechNet bb124688); a keyword that 2016 lacks may be switched off in 2013 or 2019.
 GENERATIONS: tuple[KeywordRow, ...] = (
-    KeywordRow(_WINDOWS, _k(""), _k(""), "2003", "consistent with Exchange 2003", f"{_KB}; {_NOT_ON_2003}", (Transcript(_W2003, _LIST_2003, "public archive (6.0.3790.4675)"),), EXCHANGE_ON_WINDOWS, "6.0.3790."),
-    KeywordRow(_WINDOWS, _k(""), _k(""), "2000 or 2003", "consistent with Exchange 2000 or 2003", _KB, (Transcript(_W2000, _LIST_2003, "KB 153119; public archive (a honeypot, 5.0.2195.5329)"),), EXCHANGE_ON_WINDOWS),
+    KeywordRow(_WINDOWS, _k(""), _LATER_ONLY, "2003", "consistent with Exchange 2003", f"{_KB}; {_NOT_ON_2003}", (Transcript(_W2003, _LIST_2003, "public archive (6.0.3790.4675)"),), EXCHANGE_ON_WINDOWS, "6.0.3790."),
+    KeywordRow(_WINDOWS, _k(""), _LATER_ONLY, "2000 or 2003", "consistent with Exchange 2000 or 2003", _KB, (Transcript(_W2000, _LIST_2003, "KB 153119; public archive (a honeypot, 5.0.2195.5329)"),), EXCHANGE_ON_WINDOWS),
     KeywordRow(_WINDOWS, _k("OK"), _k("X-LINK2STATE XEXCH50 X-EXPS"), None, "consistent with no Exchange, or with one whose keywords are filtered or missing", "TechNet bb124688; public archive", (Transcript(_W2000, _LIST_W2000, "public archive (5.0.2195.6713)"), Transcript(_W2003, _LIST_W2003, "TechNet bb124688, Example 2"))),
     KeywordRow(_LATER | _HIDDEN, _k("XSHADOWREQUEST"), _k(""), "2013", "consistent with Exchange 2013", "public archive (Microsoft, 27 Jun 2013)", (Transcript(_E2007, _LIST_2013, "public archive (Microsoft, 27 Jun 2013)"), Transcript(_MASKED, _LIST_2013, "the same, masked"))),
     KeywordRow(_LATER | _HIDDEN, _k("XSHADOW"), _k(""), "2010", "consistent with Exchange 2010", "public archive", (Transcript(_E2007, _LIST_2010, "public archive"), Transcript(_E2007, _LIST_2010_2, "public archive (21 Oct 2016)"), Transcript(_OWN, _LIST_2010, "the same, with a greeting of its own"))),
@@ -109,7 +111,7 @@ GENERATIONS: tuple[KeywordRow, ...] = (
     KeywordRow(_LATER, _k("XEXCH50"), _k("X-LINK2STATE"), "2007, 2010 or 2013", "consistent with Exchange 2007, 2010 or 2013", _FROM_2007, (Transcript(_E2007, _LIST_2007, "public archive (client log)"),)),
     KeywordRow(_HIDDEN, _k("XEXCH50 ENHANCEDSTATUSCODES"), _k("X-LINK2STATE OK"), "2007, 2010 or 2013", "consistent with Exchange 2007, 2010 or 2013", _FROM_2007, (Transcript(_OWN, _LIST_2007, "public archive (client log)"),)),
     KeywordRow(_LATER | _HIDDEN, _k("SMTPUTF8 XRDST"), _k("XEXCH50"), "2019 or later", "consistent with Exchange 2019 or later", "public archive (receive connector log, 29 Jan 2025)", (Transcript(_E2007, _LIST_2019, "public archive (29 Jan 2025)"), Transcript(_MASKED, _LIST_2019, "the same, masked"))),
-    KeywordRow(_LATER | _HIDDEN, _k("XRDST"), _k("XEXCH50 SMTPUTF8"), "2016", "consistent with Exchange 2016", "public archive (Microsoft, 5 Aug 2016)", (Transcript(_E2007, _LIST_2016, "Microsoft documentation (5 Aug 2016)"), Transcript(_OWN, _LIST_2016, "the same, with a greeting of its own"))),
+    KeywordRow(_LATER | _HIDDEN, _k("XRDST"), _k("XEXCH50 SMTPUTF8"), "2016", "consistent with Exchange 2016, or with 2013 or 2019 in other settings", "public archive (Microsoft, 5 Aug 2016)", (Transcript(_E2007, _LIST_2016, "Microsoft documentation (5 Aug 2016)"), Transcript(_OWN, _LIST_2016, "the same, with a greeting of its own"))),
     KeywordRow(_LATER, _k("X-LINK2STATE"), _k(""), None, "consistent with Exchange 2000 or 2003, which greet with other words", _KB, (Transcript(_E2007, _LIST_2003, "KB 153119, behind words that are not its own"),)),
     KeywordRow(_HIDDEN, _k("X-LINK2STATE"), _k(""), "2000 or 2003", "consistent with Exchange 2000 or 2003", _KB, (Transcript(_MASKED, _LIST_2003, "KB 153119, masked"),)),
     KeywordRow(_HIDDEN, _k("XEXCH50 AUTH=LOGIN"), _k("X-EXPS X-LINK2STATE PIPELINING ENHANCEDSTATUSCODES CHUNKING"), "5.5", "consistent with Exchange 5.5", "Q262945, 13 May 2000, and one capture of 4 Feb 2006: no more is known", (Transcript(_MASKED, _LIST_55, "Q262945, masked"), Transcript(_OWN, _LIST_55_SSL, "capture of 4 Feb 2006, with a greeting of its own"))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imcprobe.evidence import Replies
+from imcprobe.fingerprint.ntlm import windows_name
 from imcprobe.fingerprint.reply import FIRST_REFUSAL
 from imcprobe.meaning import Channel
 from imcprobe.outputs.evidence import windows_version
@@ -20,14 +21,14 @@ LONGEST = 400
 
 
 def dialogue_rows(seen: Observation) -> list[tuple[str, str]]:
-    """The rows of what was asked; of EHLO inside TLS, or HELO, only where EHLO brought nothing outside."""
+    """The rows of what was asked; of EHLO inside TLS only where it brought something new."""
     helo, told, starttls, _ = seen.replies or Replies()
     rows: list[tuple[str, str]] = []
     if seen.ehlo is not None:
         rows.append(("EHLO", _offers(seen.ehlo)))
-    elif seen.tls is not None and seen.tls.ehlo is not None:
+    if seen.tls is not None and seen.tls.ehlo is not None and not _is_less(seen.tls.ehlo, seen.ehlo):
         rows.append(("EHLO", f"{_offers(seen.tls.ehlo)} (inside TLS)"))
-    elif helo is not None:
+    if seen.ehlo is None and helo is not None:
         rows.append(("HELO", _reply(helo)))
     if told is not None:
         rows.append(("HELP", _reply(told)))
@@ -71,6 +72,10 @@ def hint_line(hint: Hint) -> str:
     return clip(f"{hint.reading}: {safe(hint.evidence)} ({channel})", LONGEST)
 
 
+def _is_less(inside: tuple[str, ...], outside: tuple[str, ...] | None) -> bool:
+    return outside is not None and set(inside[1:]) <= set(outside[1:])
+
+
 def _offers(ehlo: tuple[str, ...]) -> str:
     return ", ".join(safe(line) for line in ehlo[1:]) or "no keywords"
 
@@ -106,9 +111,10 @@ def _validity(certificate: Certificate) -> str | None:
 
 def _ntlm(ntlm: Ntlm) -> str:
     windows, domain = windows_version(ntlm), ntlm.netbios_domain or ntlm.dns_domain
-    computer = ntlm.dns_computer or ntlm.netbios_computer
+    computer = ntlm.dns_computer or ntlm.netbios_computer or ntlm.target
+    name = None if ntlm.windows is None else windows_name(ntlm.windows)
     parts = [
-        windows and f"Windows {windows}",
+        windows and f"Windows {windows}{f' ({name})' if name else ''}",
         computer and safe(computer),
         domain and f"domain {safe(domain)}",
     ]

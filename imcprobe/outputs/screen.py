@@ -72,7 +72,10 @@ def _advisories(found: Identification) -> list[tuple[str, str]]:
     unseen = [each.id for each in found.advisories if each.state is State.NOT_SHOWN]
     return [
         ("Advisories", f"not fixed in this build: {', '.join(missing)}" if missing else ""),
-        ("Not shown", f"whether these are fixed, no greeting tells: {', '.join(unseen)}" if unseen else ""),
+        (
+            "Not shown",
+            f"whether these are fixed, this greeting does not tell: {', '.join(unseen)}" if unseen else "",
+        ),
     ]
 
 

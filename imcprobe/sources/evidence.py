@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
+from imcprobe.fingerprint.certificate import MAX_NAMES, MAX_TEXT
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
 from imcprobe.sources.values import (
     data,
@@ -23,12 +24,10 @@ from imcprobe.sources.values import (
 
 # OpenSSL takes no more than 100 KiB of certificates (SSL_CTX_set_max_cert_list(3)).
 MAX_CERTIFICATE = 100 << 10
-# In Base64, and as texts of what stands in it: ten characters for a byte, as a control character of
-# Latin-1 has two of UTF-8, each with a backslash of its own in a name and as it is shown.
+# In Base64, and as texts of what stands in it: a character has four bytes of UTF-8 at the most, each of four
+# characters as it is shown.
 MAX_DER = 1 << 18
-MAX_NAME = 10 * MAX_CERTIFICATE
-# A name of a certificate has two bytes at the least: its kind and its length.
-MAX_NAMES = MAX_CERTIFICATE // 2
+MAX_NAME = 16 * MAX_TEXT
 MAX_CHALLENGE = 2 * MAX_REPLY_BYTES
 _SECOND = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\dZ", re.ASCII)
 _WINDOWS = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})", re.ASCII)
@@ -85,7 +84,7 @@ def _certificate(value: Any) -> Certificate:
         data(value["base64"], MAX_DER),
         subject=_name(value["subject"]),
         issuer=_name(value["issuer"]),
-        names=texts(value["names"], MAX_NAME, MAX_NAMES),
+        names=_names(value["names"]),
         not_before=_second(value["not_before"]),
         not_after=_second(value["not_after"]),
         self_signed=optional_flag(value["self_signed"]),
@@ -93,6 +92,13 @@ def _certificate(value: Any) -> Certificate:
         signature=optional_text(value["signature"]),
         error=optional_text(value["error"]),
     )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    found = texts(value, MAX_NAMES * MAX_NAME, MAX_NAMES)
+    if any(len(name) > MAX_TEXT for name in found):
+        raise ValueError
+    return found
 
 
 def _reply(value: Any) -> Reply:

@@ -323,7 +323,7 @@ SCREEN = [
         "Certificate",
         "CN=mock, self-signed, RSA 2048, sha256WithRSAEncryption, <day> to <day>, for mock, mock.example.com",
     ),
-    ("NTLM", "Windows 6.1.7601, exchange.example.com, domain EXAMPLE"),
+    ("NTLM", "Windows 6.1.7601 (Windows Server 2008 R2 SP1), exchange.example.com, domain EXAMPLE"),
     ("Reverse DNS", "mx.example.com"),
     ("Hint", "consistent with Exchange 2010: XSHADOW (EHLO)"),
     (
@@ -335,7 +335,10 @@ SCREEN = [
     ),
     (
         "Hint",
-        "Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013: 6.1.7601 (NTLM)",
+        (
+            "consistent with Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or "
+            "2013: 6.1.7601 (NTLM)"
+        ),
     ),
 ]
 
@@ -364,8 +367,8 @@ SHEET = {
     "windows": "6.1.7601",
     "ptr": "mx.example.com",
     "hints": "consistent with Exchange 2010: XSHADOW (EHLO) | consistent with the default certificate of "
-    "Exchange 2007 or later, which names its host: mock.example.com (certificate) | Windows Server 2008 R2 "
-    "SP1, which carries Exchange 2007 (from SP3), 2010 or 2013: 6.1.7601 (NTLM)",
+    "Exchange 2007 or later, which names its host: mock.example.com (certificate) | consistent with Windows "
+    "Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013: 6.1.7601 (NTLM)",
 }
 
 

@@ -176,3 +176,18 @@ def test_an_advisory_has_all_that_its_row_has() -> None:
 def test_whatever_stands_for_a_build_of_another_kind_is_no_error(family: Family, build: str | None) -> None:
     told = advisories_of(Identification(family, "Exchange Server 5.5", build=build))
     assert [each for each in told if each.state is State.NOT_FIXED] == []
+
+
+@pytest.mark.parametrize("build", ["5.5.0.0", "5.5.1.2", "5.5.7"])
+def test_a_number_that_no_internet_mail_service_can_have_shows_nothing(build: str) -> None:
+    """It was written by a hand, perhaps to hide the one that was there."""
+    found = identify(f"220 mx ESMTP Server (Microsoft Exchange Internet Mail Service {build}) ready\r\n")
+    assert found is not None
+    assert {each.state for each in found.advisories} == {State.NOT_SHOWN}
+
+
+def test_what_is_fixed_elsewhere_than_in_the_service_is_never_shown_by_its_build() -> None:
+    for build in ("5.5.1960.3", "5.5.2653.13", "5.5.2658.27"):
+        found = of_build(Build.parse(build))
+        shown = {each.id: each for each in found.advisories}
+        assert (shown["MS00-082"].state, shown["MS00-082"].fixed_in) == (State.NOT_SHOWN, None)

@@ -14,7 +14,7 @@ from imcprobe.fingerprint.ehlo import MAX_KEYWORDS, MAX_PARAMETERS, keywords, ro
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.knowledge.keywords import GENERATIONS, NOTHING_TOLD, KeywordRow, Transcript
 from imcprobe.knowledge.replies import REPLIES, ReplyRow
-from imcprobe.meaning import Channel
+from imcprobe.meaning import DENIAL, Channel
 from imcprobe.model import Confidence, Family, Identification, Match, Observation, Status, Target
 from imcprobe.outputs.wording import headline
 
@@ -116,7 +116,9 @@ def test_each_transcript_is_told_by_its_own_row_and_no_other(row: KeywordRow, ex
     same = ("family", "build", "match", "releases", "below", "above", "caveats", "host", "cpe")
     assert [getattr(told, name) for name in same] == [getattr(found, name) for name in same]
     if row.generation is None:
-        assert (told.product, told.confidence) == (found.product, found.confidence)
+        denied = row.reading.startswith(DENIAL)
+        assert told.product == found.product
+        assert told.confidence is (Confidence.LOW if denied else found.confidence)
     else:
         assert told.exchange
         hidden = found.family in (Family.MASKED, Family.SMTP)
@@ -168,7 +170,7 @@ def test_a_keyword_that_must_be_absent_rules_out_a_row_for_hidden_greetings(
             ("mx", "XRDST"),
             "Exchange 2007 or later, consistent with 2016",
             Confidence.MEDIUM,
-            "2016",
+            "2016, or with 2013 or 2019 in other settings",
         ),
     ],
 )
@@ -212,11 +214,9 @@ def test_each_text_is_told_by_its_row_and_gives_no_product(
     else:
         found = judged(SAID[family], None, **{str(row.hint.channel): (row.code, lines)})
     assert found.hints == (row.hint,)
-    assert (found.product, found.confidence, found.exchange) == (
-        plain.product,
-        plain.confidence,
-        plain.exchange,
-    )
+    denied = row.hint.reading.startswith(DENIAL)
+    assert (found.product, found.exchange) == (plain.product, plain.exchange)
+    assert found.confidence is (Confidence.LOW if denied else plain.confidence)
 
 
 def test_the_rows_of_texts_are_in_the_order_of_their_channels() -> None:
@@ -314,11 +314,27 @@ def test_another_server_behind_the_words_of_an_internet_mail_service_is_a_hint_b
     ] * 2
     assert [hint.evidence for hint in found.hints] == ["CHUNKING", "221 with an enhanced status code"]
     plain = judged(IMS)
-    assert (found.product, found.releases, found.confidence) == (
-        plain.product,
-        plain.releases,
-        plain.confidence,
-    )
+    assert (found.product, found.releases) == (plain.product, plain.releases)
+    assert (plain.confidence, found.confidence) == (Confidence.HIGH, Confidence.LOW)
+
+
+@pytest.mark.parametrize(
+    "ehlo", [LIST_2013, ("mx", "XEXCH50", "XSHADOW"), ("mx", "X-LINK2STATE", "SMTPUTF8")]
+)
+def test_a_greeting_of_windows_is_not_raised_by_a_list_that_only_later_servers_have(
+    ehlo: tuple[str, ...],
+) -> None:
+    found = judged(WINDOWS, ehlo)
+    assert (found.product, found.exchange) == ("Windows SMTP service", False)
+
+
+@pytest.mark.parametrize("greeting", [IMS, POSTFIX, "554 no\r\n"])
+def test_a_windows_is_no_news_behind_a_greeting_that_names_its_server(greeting: str) -> None:
+    """Nor is a letter that is none in a keyword."""
+    ntlm = Ntlm(b"x", windows=(10, 0, 17763))
+    assert judged(greeting, ntlm=ntlm).hints == ()
+    assert [hint.channel for hint in judged(LATER, ntlm=ntlm).hints] == [Channel.NTLM]
+    assert judged(MASKED, ("mx", "x\u017fhadow")).hints == ()
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ def test_each_windows_is_named_with_the_exchange_releases_that_it_carries(row: N
     (hint,) = hints(Ntlm(b"", windows=row.version))
     assert windows_name(row.version) == row.name
     assert hint.channel is Channel.NTLM
-    assert hint.reading == f"{row.name}, which carries {row.carries}"
+    assert hint.reading == f"consistent with {row.name}, which carries {row.carries}"
     assert hint.evidence == ".".join(map(str, row.version))
     assert hint.source == row.source
     assert row.carries.startswith("Exchange ")
@@ -341,7 +341,7 @@ def test_rows_are_sorted_and_unique() -> None:
 def test_a_challenge_tells_its_windows() -> None:
     (hint,) = hints(read(built()))
     assert hint.reading == (
-        "Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013"
+        "consistent with Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013"
     )
     assert hint.evidence == "6.1.7601"
 

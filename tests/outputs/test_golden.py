@@ -135,7 +135,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.993.5   ambiguous: Internet Mail Connector of 4.0 SP2 (Q257618) or 4.0a (Q257618)
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.993.5 ready
   Support     ended (date not found); newer service pack: SP3
-  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
+  Not shown   whether these are fixed, this greeting does not tell: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Error       EHLO refused with 500
   Time        connect 1 ms, greeting 1235 ms""",
@@ -149,7 +149,7 @@ mx.example.com (10.1.4.17) port 2525
   Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready
   Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
   Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)
-  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003
+  Not shown   whether these are fixed, this greeting does not tell: Q169174, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003
   EHLO        XEXCH50, SIZE 0
   Error       x
   Time        connect under 1 ms, greeting 13 ms""",
@@ -162,7 +162,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.994.63   exact: Internet Mail Connector of 4.0a SP3 (Q257618)
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.994.63 ready
   Support     ended (date not found); newer service pack: SP4
-  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
+  Not shown   whether these are fixed, this greeting does not tell: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Caveat      articles other than Q257618 call this 4.0, not 4.0a
   EHLO        no keywords
@@ -176,7 +176,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       5.5.2650.14   other-component: another component of 5.5 SP3 (Q243604)
   Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.14) ready
   Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4
-  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS99-027, Q264330, MS00-082, MS02-011, MS02-037, MS03-046, MS06-003""",
+  Not shown   whether these are fixed, this greeting does not tell: Q169174, MS98-007, MS99-027, Q264330, MS00-082, MS02-011, MS02-037, MS03-046, MS06-003""",
         ),
         (
             result(IMC.format("4.0.995.10")),
@@ -186,7 +186,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       4.0.995.10   between
   Greeting    220 mx.example.com Microsoft Exchange Internet Mail Connector 4.0.995.10 ready
   Support     ended (date not found); newer service pack: SP4
-  Not shown   whether these are fixed, no greeting tells: CVE-1999-0284
+  Not shown   whether these are fixed, this greeting does not tell: CVE-1999-0284
   Caveat      no greeting of this form is documented
   Caveat      articles other than Q257618 call this 4.0, not 4.0a""",
         ),
@@ -198,7 +198,7 @@ mx.example.com (10.1.4.17) port 2525
   Build       6.0.3790.3959
   Greeting    220 mx.example.com Microsoft ESMTP MAIL Service, Version: 6.0.3790.3959 ready
   Support     ended (2014-04-08; 2000 on 11 Jan 2011)
-  Not shown   whether these are fixed, no greeting tells: MS02-012, MS03-046, MS04-035, MS05-021, MS06-003, MS06-019
+  Not shown   whether these are fixed, this greeting does not tell: MS02-012, MS03-046, MS04-035, MS05-021, MS06-003, MS06-019
   EHLO        XEXCH50
   Hint        consistent with Exchange 2003: XEXCH50 (EHLO)""",
         ),
@@ -271,11 +271,12 @@ def test_the_screen_of_a_conversation_is_shown_as_it_is_here() -> None:
         tls=TLS, ntlm=NTLM, ptr=("mx1.example.com",), error="QUIT without a reply", times=Times(1.0, 2.0)
     )
     assert rows(found) == [
-        "  Not shown   whether these are fixed, no greeting tells: MS04-035",
+        "  Not shown   whether these are fixed, this greeting does not tell: MS04-035",
         "  EHLO        SIZE 37748736, PIPELINING",
+        "  EHLO        AUTH NTLM (inside TLS)",
         "  TLS         TLSv1.2 ECDHE-RSA-AES256-SHA384, by STARTTLS; not trusted: self-signed",
         "  Certificate CN=ex1, self-signed, RSA 2048, sha1WithRSAEncryption, 2019-01-01 to 2024-01-01, for ex1, ex1.example.com",
-        "  NTLM        Windows 6.1.7601, EX1.corp.example.com, domain CORP",
+        "  NTLM        Windows 6.1.7601 (Windows Server 2008 R2 SP1), EX1.corp.example.com, domain CORP",
         "  Reverse DNS mx1.example.com",
         "  Hint        consistent with Exchange 2013: XSHADOWREQUEST (EHLO)",
         r"  Hint        consistent with a certificate of its own: ex1\x1b (certificate)",

@@ -133,7 +133,7 @@ def test_the_screen_of_a_host_has_the_answer_first() -> None:
         "  Greeting    220 mx.example.com ESMTP Server (Microsoft Exchange Internet Mail Service 5.5.2650.21) ready",
         "  Support     ended (2006-01-10; 31 Dec 2005 in other sources); newer service pack: SP4",
         "  Advisories  not fixed in this build: Q264330 (5.5.2652.78), MS02-037 (5.5.2656.59)",
-        "  Not shown   whether these are fixed, no greeting tells: Q188341, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003",
+        "  Not shown   whether these are fixed, this greeting does not tell: Q169174, MS98-007, MS00-082, MS02-011, MS03-046, MS06-003",
     ]
 
 

@@ -73,13 +73,15 @@ QUIT_IMS = "quit: consistent with an Internet Mail Service, among others"
 NT_4 = "ntlm: consistent with Windows NT 4.0"
 CERT = "certificate: consistent with the default certificate of Exchange 2007 or later, which names its host"
 NO_IMS = "not consistent with an Internet Mail Service, which has"
-NT_2000 = "ntlm: Windows 2000, which carries Exchange 5.5 (from SP3), 2000 or 2003"
-NT_2003 = "ntlm: Windows Server 2003, which carries Exchange 2003 or 2007"
-NT_2008 = "ntlm: Windows Server 2008 SP2, which carries Exchange 2007 (from SP1) or 2010"
-NT_2008R2 = "ntlm: Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013"
-NT_2012 = "ntlm: Windows Server 2012, which carries Exchange 2010 (from SP3), 2013 or 2016"
-NT_2016 = "ntlm: Windows Server 2016, which carries Exchange 2016 (from CU3)"
-NT_2019 = "ntlm: Windows Server 2019, which carries Exchange 2019 or SE"
+NT_2000 = "ntlm: consistent with Windows 2000, which carries Exchange 5.5 (from SP3), 2000 or 2003"
+NT_2003 = "ntlm: consistent with Windows Server 2003, which carries Exchange 2003 or 2007"
+NT_2008 = "ntlm: consistent with Windows Server 2008 SP2, which carries Exchange 2007 (from SP1) or 2010"
+NT_2008R2 = (
+    "ntlm: consistent with Windows Server 2008 R2 SP1, which carries Exchange 2007 (from SP3), 2010 or 2013"
+)
+NT_2012 = "ntlm: consistent with Windows Server 2012, which carries Exchange 2010 (from SP3), 2013 or 2016"
+NT_2016 = "ntlm: consistent with Windows Server 2016, which carries Exchange 2016 (from CU3)"
+NT_2019 = "ntlm: consistent with Windows Server 2019, which carries Exchange 2019 or SE"
 NO_BUILD = ": the greeting carries no build"
 UNKNOWN = "SMTP server of unknown make; its replies are "
 HIDDEN = "Greeting masked by a firewall; its replies are "
@@ -112,9 +114,9 @@ GENERATION_ROWS = (
         f"{UNKNOWN}consistent with an Internet Mail Service, among others"),
     Row("Exchange 5.0 IMS", member_of("exchange5.0"), IMS_FAMILY, "Exchange Server 5.0", (),
         "Exchange Server 5.0 Service Pack 2"),
-    Row("Exchange 5.5 IMS", member_of("exchange5.5"), IMS_FAMILY, "Exchange Server 5.5", (NT_4,),
+    Row("Exchange 5.5 IMS", member_of("exchange5.5"), IMS_FAMILY, "Exchange Server 5.5", (),
         "Exchange Server 5.5 Service Pack 3"),
-    Row("5.5 IMS with SSL", member_of("exchange5.5-ssl"), IMS_FAMILY, "Exchange Server 5.5", (NT_4,),
+    Row("5.5 IMS with SSL", member_of("exchange5.5-ssl"), IMS_FAMILY, "Exchange Server 5.5", (),
         "Exchange Server 5.5 Service Pack 4"),
     Row("5.5 IMS, ESMTP not advertised", behind(NO_ESMTP, "exchange4.0"), IMS_FAMILY, "Exchange Server 5.5",
         (), "Exchange Server 5.5, before Service Pack 1 (5.5.2232.0, Q194131)", Confidence.MEDIUM),
@@ -158,7 +160,7 @@ GENERATION_ROWS = (
         ("ehlo: consistent with Exchange 2013", CERT, NT_2012),
         f"{SEVEN}, consistent with 2013{NO_BUILD}", Confidence.MEDIUM),
     Row("Exchange 2016", member_of("exchange2016"), LATER_FAMILY, f"{SEVEN}, consistent with 2016",
-        ("ehlo: consistent with Exchange 2016", CERT, NT_2016),
+        ("ehlo: consistent with Exchange 2016, or with 2013 or 2019 in other settings", CERT, NT_2016),
         f"{SEVEN}, consistent with 2016{NO_BUILD}", Confidence.MEDIUM),
     Row("Exchange 2019", member_of("exchange2019"), LATER_FAMILY, f"{SEVEN}, consistent with 2019 or later",
         ("ehlo: consistent with Exchange 2019 or later", CERT, NT_2019),
@@ -209,8 +211,9 @@ HIDDEN_ROWS = (
         ("ehlo: consistent with Exchange 2013", HELP_7, QUIT_7, TLS_7, CERT, NT_2012),
         f"{UNKNOWN}consistent with Exchange 2013", Confidence.LOW),
     Row("2016, masked", behind(mask(LATER), "exchange2016"), Family.MASKED, "Exchange, consistent with 2016",
-        ("ehlo: consistent with Exchange 2016", HELP_7, QUIT_7, TLS_7, CERT, NT_2016),
-        f"{HIDDEN}consistent with Exchange 2016", Confidence.LOW),
+        ("ehlo: consistent with Exchange 2016, or with 2013 or 2019 in other settings", HELP_7, QUIT_7,
+         TLS_7, CERT, NT_2016),
+        f"{HIDDEN}consistent with Exchange 2016, or with 2013 or 2019 in other settings", Confidence.LOW),
     Row("2019, own", behind(OWN, "exchange2019"), NO_NAME, "Exchange, consistent with 2019 or later",
         ("ehlo: consistent with Exchange 2019 or later", HELP_7, QUIT_7, TLS_7, CERT, NT_2019),
         f"{UNKNOWN}consistent with Exchange 2019 or later", Confidence.LOW),
@@ -232,7 +235,7 @@ HIDDEN_ROWS = (
     Row("Postfix, in the words of 5.5", behind(IMS, "postfix"), IMS_FAMILY, "Exchange Server 5.5",
         (f"ehlo: {NO_IMS} neither BDAT nor enhanced status codes",
          f"quit: {NO_IMS} no enhanced status codes"),
-        "Exchange Server 5.5 Service Pack 3"),
+        "Exchange Server 5.5 Service Pack 3", Confidence.LOW),
     Row("2016, in the words of Windows Server 2003", behind(WINDOWS, "exchange2016"), WINDOWS_FAMILY,
         "Windows SMTP service", (HELP_7, QUIT_7, NT_2016),
         f"{W_2003}; consistent with Exchange 2007 or later, or Exchange Online"),
@@ -473,14 +476,15 @@ CHALLENGES = (
     Answered(
         "2012r2",
         decoded((6, 3, 9600)),
-        "ntlm: Windows Server 2012 R2, which carries Exchange 2010 (from SP3), 2013 (from SP1) or 2016",
+        "ntlm: consistent with Windows Server 2012 R2, which carries Exchange 2010 (from SP3), 2013 (from "
+        "SP1) or 2016",
     ),
     Answered("2016", decoded((10, 0, 14393)), NT_2016),
     Answered("2019", decoded((10, 0, 17763)), NT_2019),
     Answered(
         "2022",
         decoded((10, 0, 20348)),
-        "ntlm: Windows Server 2022, which carries Exchange 2019 (from CU12) or SE",
+        "ntlm: consistent with Windows Server 2022, which carries Exchange 2019 (from CU12) or SE",
     ),
 )
 EHLO, QUIT = b"EHLO [127.0.0.1]\r\n", b"QUIT\r\n"

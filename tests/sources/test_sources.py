@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from imcprobe.errors import InputError
 from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
+from imcprobe.fingerprint.certificate import MAX_NAMES, MAX_TEXT
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES, MAX_REPLY_LINES
 from imcprobe.model import Observation, Status, Target, Times
@@ -346,14 +347,16 @@ def test_keys_that_are_not_known_and_keys_that_come_twice_do_no_harm() -> None:
 
 WORST = "\x1b"
 LINES = (WORST * (MAX_REPLY_BYTES - MAX_REPLY_LINES), *[WORST] * (MAX_REPLY_LINES - 1))
-# Each of its characters was one byte, in Latin-1; a certificate of this size is all name.
-NAME = "\x80" * (100 << 10)
+# As much of a name as is read; each of its characters is of two bytes.
+NAME = "\x80" * MAX_TEXT
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
 def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
     reply = Reply(250, LINES)
-    certificate = Certificate(b"\xff" * (100 << 10), subject=NAME, not_after="9999-12-31T23:59:59Z")
+    certificate = Certificate(
+        b"\xff" * (100 << 10), subject=NAME, names=(NAME,) * MAX_NAMES, not_after="9999-12-31T23:59:59Z"
+    )
     seen = Observation(
         Target(WORST * 4_096 + " line 1,000,000,000"),
         "fe80::1%eth0",
@@ -361,8 +364,7 @@ def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
         b"\x1b" * (MAX_REPLY_BYTES + 1),
         ehlo=LINES,
         tls=Tls(distrust=WORST * 6_000, certificate=certificate, ehlo=LINES, error=WORST * 6_000),
-        # Of the 48 KiB that are in a reply's Base64, half are 16-bit letters, and both names may be of them.
-        ntlm=Ntlm(b"\xff" * (48 << 10), "\u202e" * (24 << 10), dns_domain="\u202e" * (24 << 10)),
+        ntlm=Ntlm(b"\xff" * (48 << 10), "\u202e" * 255, dns_domain="\u202e" * 255),
         times=Times(60_000.0, 86_400_000.0),
         attempts=1_000,
         error=WORST * 6_000,
@@ -373,7 +375,7 @@ def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
     writer = FORMATS[form]()
     head = writer.start(Head("0.1.0", 0.0, 1))
     row = writer.row(conclude(seen))
-    assert MAX_LINE / 2 < len(row) < MAX_LINE * 3 / 4
+    assert MAX_LINE * 2 / 5 < len(row) < MAX_LINE * 3 / 4
     (again,) = read_records((head + row + writer.end(Tally(), 1.0, complete=True)).encode(), "f")
     assert again == seen._replace(source="records")
 
