@@ -10,6 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
+CUT_SHORT = "was cut short: the scan was stopped"
+"""What is told of a conversation that was broken off, behind what was being asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -27,11 +30,15 @@ class Reply:
 
 
 class Replies(NamedTuple):
-    """The replies to what was said besides EHLO; None for what was not said, or not answered whole."""
+    """The replies to what was said besides EHLO; None for what was not said, or not answered whole.
+
+    `auth` is the last one before AUTH NTLM was left off: the challenge, if it came.
+    """
 
     helo: Reply | None = None
     help: Reply | None = None
     starttls: Reply | None = None
+    auth: Reply | None = None
     quit: Reply | None = None
 
 

@@ -68,11 +68,6 @@ def check(
     if not targets and not mx:
         raise UsageError("check which host? imcprobe check mail.example.com")
     ports = parse_ports(port)
-    wanted = parse([*(targets or []), *hosts_of(mx or [])], ports=ports)
-    if len(wanted) > MAX_HOSTS:
-        raise UsageError(
-            f"{len(wanted):,} hosts are too many to check one by one. imcprobe scan takes networks."
-        )
     probing = opt.parse_probing(
         connect_timeout=connect_timeout,
         greeting_timeout=greeting_timeout,
@@ -94,6 +89,11 @@ def check(
     )
     verdict = opt.parse_verdict(fail_on=fail_on, expect=expect, strict=strict)
     chosen = opt.parse_format(format_name)
+    wanted = parse([*(targets or []), *hosts_of(mx or [])], ports=ports)
+    if len(wanted) > MAX_HOSTS:
+        raise UsageError(
+            f"{len(wanted):,} hosts are too many to check one by one. imcprobe scan takes networks."
+        )
     with Terminal(quiet=quiet, no_color=no_color) as terminal:
         name = chosen or ("table" if terminal.is_interactive else "line")
         return run_scan(

@@ -94,9 +94,6 @@ def scan(
     A network means every address in it. The table shows Exchange servers as they are found; files
     hold every target.
     """
-    wanted = _targets(
-        targets or [], input_file or [], mx or [], exclude or [], exclude_file or [], port, skip_bad
-    )
     order = Order(shuffle, seed, None if shard is None else parse_shard(shard))
     probing = opt.parse_probing(
         connect_timeout=connect_timeout,
@@ -131,6 +128,9 @@ def scan(
         )
     if resume is not None and (force or only is not None):
         raise UsageError("--resume goes on with a file of every target. Leave --force and --only away.")
+    wanted = _targets(
+        targets or [], input_file or [], mx or [], exclude or [], exclude_file or [], port, skip_bad
+    )
     with Terminal(quiet=quiet, no_color=no_color) as terminal, _earlier(resume) as earlier:
         for bad in wanted.bad:
             terminal.remark(bad.message)

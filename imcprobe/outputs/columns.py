@@ -42,6 +42,12 @@ def _found(of: Callable[[Identification], Value]) -> Callable[[Result], Value]:
     return lambda result: None if result.identification is None else of(result.identification)
 
 
+def _where(result: Result) -> str:
+    """A name together with its address: it may have several."""
+    (host, _), address = result.observation.target, result.observation.address
+    return safe(host) if address in (None, host) else f"{safe(host)} ({safe(address)})"
+
+
 def _service_packs(found: Identification) -> str:
     return "|".join(dict.fromkeys(row.service_pack or "RTM" for row in found.releases))
 
@@ -89,7 +95,7 @@ def _safe(text: str | None) -> str | None:
 
 # fmt: off
 COLUMNS: tuple[Column, ...] = (
-    Column("target", "host or address as given", lambda result: safe(result.observation.target.host), "ADDRESS", line=True),
+    Column("target", "host or address as given", lambda result: safe(result.observation.target.host), "ADDRESS", line=True, brief=_where),
     Column("ip", "address that was connected to", lambda result: None if result.observation.address is None else safe(result.observation.address)),
     Column("port", "TCP port", lambda result: result.observation.target.port or None, "PORT", line=True),
     Column("status", "what happened, in zgrab2's words", lambda result: str(result.observation.status), line=True),

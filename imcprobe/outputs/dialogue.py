@@ -22,7 +22,7 @@ LONGEST = 400
 
 def dialogue_rows(seen: Observation) -> list[tuple[str, str]]:
     """The rows of what was asked; of EHLO inside TLS only where it brought something new."""
-    helo, told, starttls, _ = seen.replies or Replies()
+    helo, told, starttls, auth, _ = seen.replies or Replies()
     rows: list[tuple[str, str]] = []
     if seen.ehlo is not None:
         rows.append(("EHLO", _offers(seen.ehlo)))
@@ -38,8 +38,10 @@ def dialogue_rows(seen: Observation) -> list[tuple[str, str]]:
             rows.append(("Certificate", _certificate(seen.tls.certificate)))
     if seen.ntlm is not None:
         rows.append(("NTLM", _ntlm(seen.ntlm)))
+    elif auth is not None:
+        rows.append(("NTLM", f"asked for, no challenge came: {_reply(auth)}"))
     if seen.ptr is not None:
-        rows.append(("Reverse DNS", ", ".join(map(safe, seen.ptr)) or "no name"))
+        rows.append(("Reverse DNS", ", ".join(map(safe, seen.ptr)) or "no name was told"))
     return [(label, clip(text, LONGEST)) for label, text in rows]
 
 

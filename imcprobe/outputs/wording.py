@@ -149,7 +149,7 @@ def _refused(_found: Identification, seen: Observation) -> str:
 
 def _unidentified(seen: Observation) -> str:
     error = "" if seen.error is None else safe(seen.error)
-    if seen.status in (Status.SUCCESS, Status.PROTOCOL_ERROR):
+    if seen.answered and seen.status in (Status.SUCCESS, Status.PROTOCOL_ERROR):
         return f"Not SMTP: {error}: {_quote(seen)}" if error else f"Not SMTP: {_quote(seen)}"
     if seen.answered:
         ended = _CUT.get(seen.status, "Lost")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
+from imcprobe.errors import ReplyError
 from imcprobe.evidence import Tls
-from imcprobe.fingerprint.reply import GREETING
+from imcprobe.fingerprint.reply import GREETING, parse_reply
 from imcprobe.model import Status
 from imcprobe.probe.late import judge
 from imcprobe.probe.outcomes import name_of, status_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # What a record of TLS begins with that a server may answer a client with: an alert or the handshake.
 _RECORDS = (b"\x15", b"\x16")
-_NOT_TLS = "no TLS: the server speaks without"
+_NOT_TLS = "the server speaks without TLS"
 
 
 async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted, limit: float) -> Observation:
@@ -43,17 +44,34 @@ async def greeting_inside(client: aiosmtplib.SMTP, wire: Wire, greeted: Greeted,
         pass  # what became of it is seen at the wire
     now = time.monotonic()
     status, error = _judged(wire, reader) if in_time else (Status.IO_TIMEOUT, greeted.after(now))
-    plain = b"" if wire.layer.is_up or wire.first.startswith(_RECORDS) else wire.first
+    said = bytes(reader.data[: reader.length] if wire.answered else reader.data)
+    tls = _told(wire, greeted.seen.target.host, in_time=in_time)
+    if not wire.layer.is_up and wire.first and not wire.first.startswith(_RECORDS):
+        said, status, error = _plain(wire.first)
+        tls = tls._replace(error=_NOT_TLS)
+    has_greeted = status in (Status.SUCCESS, Status.APPLICATION_ERROR)
+    took = (now - greeted.began) * 1000 if has_greeted else None
     return greeted.seen._replace(
         status=status,
-        greeting=bytes(reader.data[: reader.length] if wire.answered else reader.data) or plain,
-        tls=_told(wire, greeted.seen.target.host, in_time=in_time),
-        times=greeted.seen.times._replace(
-            greeting_ms=(now - greeted.began) * 1000 if wire.answered else None
-        ),
-        error=_NOT_TLS if plain else error,
+        greeting=said,
+        tls=tls,
+        times=greeted.seen.times._replace(greeting_ms=took),
+        error=error,
         seen_at=time.time(),
     )
+
+
+def _plain(first: bytes) -> tuple[bytes, Status, str | None]:
+    """What a server without TLS said at first: a greeting is one, and the answer that it gives stands."""
+    try:
+        read = parse_reply(first)
+    except ReplyError:
+        read = None
+    if read is None:
+        return first, Status.PROTOCOL_ERROR, _NOT_TLS
+    reply, length = read
+    status, error = (Status.SUCCESS, None) if reply.code == GREETING else judge(reply.code)
+    return first[:length], status, error
 
 
 def _judged(wire: Wire, reader: ReplyReader) -> tuple[Status, str | None]:
@@ -66,7 +84,8 @@ def _judged(wire: Wire, reader: ReplyReader) -> tuple[Status, str | None]:
         return status_of(wire.errno), name_of(wire.errno)
     if wire.has_ended or wire.layer.has_ended:
         return Status.CONNECTION_CLOSED, None
-    return Status.PROTOCOL_ERROR, f"no TLS: {wire.tls_error}"
+    what = "TLS broke" if wire.layer.is_up else "the TLS handshake failed"
+    return Status.PROTOCOL_ERROR, f"{what}: {wire.tls_error}"
 
 
 def _told(wire: Wire, host: str, *, in_time: bool) -> Tls:

@@ -7,9 +7,6 @@ import time
 
 from imcprobe.model import Observation, Status, Target
 
-CUT_SHORT = "was cut short: the scan was stopped"
-"""What is told of a conversation that was broken off, behind what was being asked."""
-
 NO_PORT = errno.ERANGE
 """What stands for a port that is none: no system call is made with it."""
 

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
-from imcprobe.evidence import Replies, Tls
+from imcprobe.evidence import CUT_SHORT, Replies, Tls
 from imcprobe.fingerprint.ehlo import keywords
 from imcprobe.fingerprint.ntlm import NEGOTIATE, challenge_of, decode
 from imcprobe.model import Status
 from imcprobe.probe.dialogue import EXPECTED, Dialogue, OutOfStepError
 from imcprobe.probe.extras import require_extra
 from imcprobe.probe.implicit import greeting_inside
-from imcprobe.probe.outcomes import CUT_SHORT
 from imcprobe.probe.sockets import swallow
 from imcprobe.probe.timelimit import TimeLimit
 from imcprobe.probe.tls import NOT_IN_TIME, TlsError, inspected, warm_up
@@ -71,7 +70,7 @@ async def converse(greeted: Greeted, options: ProbeOptions) -> Observation:
         seen = greeted.seen
         if greeted.implicit:
             seen = await greeting_inside(client, wire, greeted, _limit(greeted, options))
-            if seen.status is not Status.SUCCESS:
+            if seen.status is not Status.SUCCESS or not (seen.tls and seen.tls.negotiated):
                 return seen
         return await _Talk(client, wire, seen, options).hold(_limit(greeted, options))
     finally:
@@ -206,13 +205,14 @@ class _Talk:
         reply = await self._dialogue.ask(b"AUTH", b"NTLM", step="AUTH NTLM")
         if reply.code == _GO_ON:
             reply = await self._dialogue.ask(b64encode(NEGOTIATE), step="AUTH NTLM")
+        self._replies["auth"] = reply
         if reply.code != _GO_ON:
             if _NTLM in ways:
                 self._note(f"AUTH NTLM answered with {reply.code}")
             return
         message = challenge_of(reply.text)
         self.seen = self.seen._replace(ntlm=None if message is None else decode(message))
-        await self._dialogue.ask(b"*", step="the end of AUTH NTLM")
+        await self._dialogue.ask(b"*", step="AUTH NTLM")
 
     async def _leave(self) -> None:
         try:

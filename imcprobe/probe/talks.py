@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from imcprobe.probe.outcomes import CUT_SHORT
+from imcprobe.evidence import CUT_SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -32,7 +32,7 @@ class TlsError(Exception):
 
 @lru_cache(maxsize=1)
 def looking_context() -> ssl.SSLContext:
-    """Accept every certificate, version and cipher that this OpenSSL knows at all.
+    """Accept every certificate and version that this OpenSSL knows at all, and nearly every cipher.
 
     The weak keys and signatures of old servers are refused at the security level of today.
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imcprobe.evidence import Certificate
 
 NO_ROOTS = "this system trusts no certification authority"
-NO_CHAIN = "no chain to an authority that this system trusts"
+NO_CHAIN = "no chain that holds to an authority of this system"
 
 # A stranger's certificates may all have signed each other, and every way through them is tried.
 _MOST_LINKS = 4

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.errors import InputError
+from imcprobe.evidence import CUT_SHORT
 from imcprobe.sources.records import MAX_LINE, check_schema, duration, observation, record_of
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ class Unfinished:
     def observations(self) -> Iterator[Observation]:
         """Each as the scan saw it, up to the summary or a torn end; called again, from the first on.
 
+        From the first one on that a stop cut short they are left out: it comes last, and is to be made anew.
+
         Raises InputError that names the line.
         """
         self._forget()
         self._stream.seek(self._behind_head)
-        number = 1
+        number, is_cut = 1, False
         while line := self._stream.readline(MAX_LINE + 1):
             number += 1
             record = _whole_record(line)
@@ -70,8 +73,17 @@ class Unfinished:
                 self._take_summary(record, number)
                 return
             seen = self._result(record, number)
-            self.end += len(line)
-            yield seen
+            is_cut = is_cut or self._was_cut_short(seen)
+            if not is_cut:
+                self.end += len(line)
+                yield seen
+
+    def _was_cut_short(self, seen: Observation) -> bool:
+        """Whether not all was asked of a target that was to be asked."""
+        if (seen.error or "").endswith(CUT_SHORT):
+            return True
+        asks_names = (self.head.get("options") or {}).get("ptr") is True
+        return asks_names and seen.answered and seen.address is not None and seen.ptr is None
 
     def _forget(self) -> None:
         self.end, self.complete, self.seconds = self._behind_head, None, 0.0

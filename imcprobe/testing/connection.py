@@ -57,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._ended = ended
         self._read = 0
         self._left = False
+        self._said_all = False
         self._full = False
         self._heard = 0
         self._layer: TlsLayer | None = None
@@ -160,6 +161,7 @@ class Connection(asyncio.Protocol):
         with contextlib.suppress(OSError, TimeoutError):  # the client has reset it, or takes its time
             if self._layer is not None:
                 self._transport.write(self._layer.last_words())
+            self._said_all = True
             self._transport.write_eof()
             await self._until(lambda: self._left, _LAST_WORDS)
 
@@ -190,7 +192,8 @@ class Connection(asyncio.Protocol):
     def _decrypt(self, layer: TlsLayer, data: bytes) -> None:
         self.received += layer.decrypted(data)
         self._left = self._left or layer.is_over
-        self._transport.write(layer.outgoing())
+        if not self._said_all:
+            self._transport.write(layer.outgoing())
 
     def eof_received(self) -> bool:
         self._left = True

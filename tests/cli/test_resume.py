@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -110,6 +111,27 @@ def test_the_end_of_a_scan_that_was_stopped_is_cut(
     assert cli("scan", *fleet.addresses, "--resume", out).code == 0
     check_whole(out, fleet)
     assert records(out)[-1]["seconds"] >= stopped["seconds"]
+
+
+def test_a_conversation_that_a_stop_cut_short_is_held_anew(
+    cli: Cli, imc_fleet: FleetFactory, tmp_path: Path
+) -> None:
+    """Its greeting is in the file that was left, and its keywords are in the one that is whole."""
+    fleet, out = imc_fleet(5, fault="ehlo:delay=2500ms"), tmp_path / "a.jsonl"
+    command = [sys.executable, "-m", "imcprobe", "scan", *fleet.addresses, "--ehlo", "-q", "-o", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as left:
+        for server in fleet:
+            while not any(b"EHLO" in said for said in server.received):
+                select.select([], [], [], 0.01)
+        left.send_signal(signal.SIGINT)
+        assert left.wait(10) == 130
+    _, *before, summary = records(out)
+    assert [each["ehlo"] for each in before] == [None] * 5
+    assert summary["complete"] is False
+    assert cli("scan", *fleet.addresses, "--ehlo", "-q", "--resume", out).code == 0
+    head, *results, summary = records(out)
+    assert (head["targets"], summary["complete"], len(results)) == (5, True, 5)
+    assert all(each["ehlo"] and each["error"] is None for each in results)
 
 
 def test_a_full_disk_leaves_a_file_to_go_on_with(

@@ -55,7 +55,7 @@ def ntlm(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Ntlm]:
 def replies(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Replies]:
     lines = st.lists(texts, min_size=1, max_size=3).map(tuple)
     reply = st.one_of(st.none(), st.builds(Reply, st.integers(200, 599), lines))
-    return st.builds(Replies, reply, reply, reply, reply)
+    return st.builds(Replies, reply, reply, reply, reply, reply)
 
 
 def with_conversation(

@@ -331,7 +331,7 @@ def test_what_became_of_tls_is_told_in_few_words(tls: Tls, starttls: Reply | Non
         ({"ehlo": None, "replies": Replies(helo=Reply(250, ("ex1 Hello", "\x1b")))}, r"HELO        250 ex1 Hello / \x1b"),
         ({"ehlo": None, "tls": TLS}, "EHLO        AUTH NTLM (inside TLS)"),
         ({"replies": Replies(help=Reply(214, ("Commands:", "HELO")))}, "HELP        214 Commands: / HELO"),
-        ({"ptr": ()}, "Reverse DNS no name"),
+        ({"ptr": ()}, "Reverse DNS no name was told"),
         ({"ptr": ("mx.example.com", "a\x1b")}, r"Reverse DNS mx.example.com, a\x1b"),
         ({"ntlm": Ntlm(b"")}, "NTLM        a challenge without names"),
         ({"ntlm": Ntlm(b"", netbios_computer="EX1", dns_domain="example.com")}, "NTLM        EX1, domain example.com"),
@@ -376,13 +376,13 @@ def test_a_sheet_has_what_a_conversation_showed() -> None:
 
 
 TOLD = {
-    Status.SUCCESS: 'Not SMTP: E: ""',
+    Status.SUCCESS: "No answer: E",
     Status.CONNECTION_REFUSED: "No answer: connection refused",
     Status.CONNECTION_TIMEOUT: "No answer: connection timed out E",
     Status.CONNECTION_RESET: "No answer: connection reset",
     Status.CONNECTION_CLOSED: "No answer: connection closed without a greeting",
     Status.IO_TIMEOUT: "No answer: connected, no greeting E",
-    Status.PROTOCOL_ERROR: 'Not SMTP: E: ""',
+    Status.PROTOCOL_ERROR: "No answer: E",
     Status.APPLICATION_ERROR: "No answer: E",
     Status.UNREACHABLE: "No answer: unreachable (E)",
     Status.RESOLUTION_ERROR: "Name not resolved: E",
@@ -443,11 +443,11 @@ def test_a_position_is_told_in_the_name_that_the_table_has_there(build: str, tol
 TABLE = """\
  ADDRESS         PORT RELEASE                      BUILD        NAME IN GREETING   SUPPORT
  10.1.4.17         25 Exchange Server 5.5 SP3      5.5.2650.21  mx.example.com     ended
- mx.example.com  2525 Exchange Server 4.0 SP2|4.0a 4.0.993.5    mx.example.com     ended
+ mx.example.com (10.1.4.17)  2525 Exchange Server 4.0 SP2|4.0a 4.0.993.5    mx.example.com     ended
  10.1.4.17      65535 Postfix                                   mx.example.com
  10.1.4.17         25 connection-reset
  a.txt line 3         SMTP
- mx.internal.example.com    25 Exchange 2007 or later                    mx.example.com"""
+ mx.internal.example.com (10.1.4.17)    25 Exchange 2007 or later                    mx.example.com"""
 
 
 def test_a_table_is_drawn_as_it_is_here() -> None:

@@ -165,7 +165,7 @@ def test_what_a_conversation_showed_is_in_the_record() -> None:
         "base64": "TlRMTVNTUAA=",
     }
     told = {"code": 221, "lines": ["closing connection"]}
-    assert record["replies"] == {"helo": None, "help": None, "starttls": None, "quit": told}
+    assert record["replies"] == {"helo": None, "help": None, "starttls": None, "auth": None, "quit": told}
     assert record["ptr"] == ["mx1.example.com", r"a\x1bb"]
     assert record["identification"]["hints"] == [
         {

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SP3 = greeting_for("5.5.2650.21")
 PLAIN = b"220 mx.example.com ESMTP ready\r\n"
-WITHOUT = "no TLS: the server speaks without"
+WITHOUT, FAILED = "the server speaks without TLS", "the TLS handshake failed: "
 # What a record of TLS 1.2 that holds a handshake begins with.
 RECORD = b"\x16\x03\x03"
 
@@ -96,8 +96,18 @@ ALERT = "sslv3 alert handshake failure"
         (SHAKING, (RESET,), "connection-reset", b"", "ECONNRESET", "the connection was reset"),
         (SHAKING, (do.silence,), "io-timeout", b"", "after 1 s", NO_HANDSHAKE),
         (SHAKING, (RECORD, do.silence), "io-timeout", b"", "after 1 s", NO_HANDSHAKE),
-        (SHAKING, (PLAIN, do.silence), "protocol-error", PLAIN, WITHOUT, "wrong version number"),
-        (SHAKING, (b"\x15\x03\x03\0\2\2\x28",), "protocol-error", b"", f"no TLS: {ALERT}", ALERT),
+        (SHAKING, (PLAIN, do.silence), "success", PLAIN, None, WITHOUT),
+        (SHAKING, (PLAIN + b"502 what\r\n" * 3,), "success", PLAIN, None, WITHOUT),
+        (SHAKING, (b"554 no\r\n",), "application-error", b"554 no\r\n", None, WITHOUT),
+        (
+            SHAKING,
+            (b"HTTP/1.1 400 no\r\n", do.silence),
+            "protocol-error",
+            b"HTTP/1.1 400 no\r\n",
+            WITHOUT,
+            WITHOUT,
+        ),
+        (SHAKING, (b"\x15\x03\x03\0\2\2\x28",), "protocol-error", b"", f"{FAILED}{ALERT}", ALERT),
         (GREETING, (do.silence,), "io-timeout", b"", "after 1 s", None),
         (GREETING, (b"220 mx", do.silence), "io-timeout", b"220 mx", "after 1 s", None),
         (GREETING, (b"220 mx", CLOSE), "connection-closed", b"220 mx", None, None),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imcprobe.errors import InputError
+from imcprobe.evidence import CUT_SHORT
 from imcprobe.fingerprint.identify import conclude
 from imcprobe.fingerprint.reply import MAX_REPLY_BYTES
 from imcprobe.model import Observation, Status, Target, Times
@@ -65,6 +66,26 @@ def refusal(data: bytes) -> str:
     with pytest.raises(InputError) as caught:
         list(unfinished(data).observations())
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "cut"),
+    [
+        ({}, Observation(Target("h"), "192.0.2.9", Status.SUCCESS, IMS, error=f"AUTH NTLM {CUT_SHORT}")),
+        ({"ptr": True}, Observation(Target("h"), "192.0.2.9", Status.SUCCESS, IMS)),
+    ],
+    ids=["a conversation", "a name"],
+)
+def test_what_a_stop_cut_short_is_to_be_made_anew_with_all_behind_it(
+    options: dict[str, bool], cut: Observation
+) -> None:
+    head = HEAD.replace(b'"options":null', f'"options":{json.dumps(options)}'.encode())
+    whole = [SEEN[2], SEEN[0]._replace(ptr=())] if options else SEEN
+    lines = [result_line(conclude(seen)).encode() + b"\n" for seen in (*whole, cut, SEEN[1])]
+    scan = unfinished(b"".join([head, *lines, SUMMARY]))
+    assert list(scan.observations()) == whole
+    assert scan.end == len(head) + sum(map(len, lines[:-2]))
+    assert (scan.complete, scan.seconds) == (False, 1.5)
 
 
 def test_the_head_is_had_at_once_and_no_more_is_known_yet() -> None:
