@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from imcprobe.probe.options import MAX_ADDRESSES, MAX_ALL_ADDRESSES, RESOLVE_TIMEOUT
+from imcprobe.probe.options import MAX_ADDRESSES, RESOLVE_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_LOOKUPS = 32
 # Questions that were given up hold a thread until the system gives up too.
 MAX_STUCK = 256
+# More addresses than an answer of DNS has room for.
+_ALL = 1 << 16
 
 _FAMILY = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -120,5 +122,5 @@ def resolver_for(options: ProbeOptions, lookup: Lookup, *, freed: Callable[[], N
         options.family,
         freed=freed,
         limit=min(RESOLVE_TIMEOUT, options.deadline),
-        most=MAX_ALL_ADDRESSES if options.all_addresses else MAX_ADDRESSES,
+        most=_ALL if options.all_addresses else MAX_ADDRESSES,  # whoever wants all is told of those left out
     )

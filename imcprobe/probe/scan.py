@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imcprobe.model import Observation, Status, Target
 from imcprobe.probe.exhaustion import Exhaustion
 from imcprobe.probe.late import Probe
-from imcprobe.probe.options import ProbeOptions
+from imcprobe.probe.options import MAX_ALL_ADDRESSES, ProbeOptions
 from imcprobe.probe.outbox import Outbox
 from imcprobe.probe.poller import default_poller
 from imcprobe.probe.resolve import resolver_for, system_lookup
 from imcprobe.probe.sockets import all_plain, dial, has_route, is_literal
 from imcprobe.probe.sweep import Sweep
 from imcprobe.probe.talks import Talks
+from imcprobe.safetext import quoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
@@ -64,6 +65,7 @@ class Scan:
         self._resolver = resolver_for(self.options, lookup, freed=self._kick)
         self.further = 0
         self._dial = dial
+        self._remark = remark
         self._exhaustion = Exhaustion(has_route, remark)
         self._new_poller = poller
         self._sweep: Sweep | None = None
@@ -203,6 +205,10 @@ class Scan:
             self._report(target, None, Status.RESOLUTION_ERROR, words)
             return
         found = tuple(filter(is_literal, found))
+        if len(found) > MAX_ALL_ADDRESSES:
+            name = quoted(target.host)
+            self._remark(f"{name} has {len(found)} addresses; {MAX_ALL_ADDRESSES} of them are probed.")
+            found = found[:MAX_ALL_ADDRESSES]
         spent = time.monotonic() - asked_at
         groups = [(address,) for address in found] if self.options.all_addresses else [found]
         self.further += max(len(groups) - 1, 0)

@@ -74,11 +74,14 @@ async def test_a_name_without_an_address_has_one_record(found: list[str], status
     assert scan.further == 0
 
 
-async def test_addresses_of_a_name_are_bounded(imc_server: ServerFactory) -> None:
+async def test_addresses_of_a_name_are_bounded_and_it_is_told(imc_server: ServerFactory) -> None:
+    told: list[str] = []
     port = imc_server(refused=True).port
     many = [f"127.0.{at // 250}.{at % 250 + 1}" for at in range(1000)]
-    seen = await seen_by(Scan([Target("mx.example.com", port)], OPTIONS, lookup=always(many)))
+    scan = Scan([Target("mx.example.com", port)], OPTIONS, lookup=always(many), remark=told.append)
+    seen = await seen_by(scan)
     assert sorted(each.address or "" for each in seen) == sorted(many[:MAX_ALL_ADDRESSES])
+    assert told == ['"mx.example.com" has 1000 addresses; 64 of them are probed.']
 
 
 async def test_names_with_many_addresses_stay_within_bounds(imc_server: ServerFactory) -> None:
