@@ -6,7 +6,6 @@ Seen, not judged. Text in here comes from the wire, with bytes that are not UTF-
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,6 +65,8 @@ class Certificate:
     @property
     def sha256(self) -> str:
         """The fingerprint, in hexadecimal."""
+        import hashlib  # it takes OpenSSL along
+
         return hashlib.sha256(self.der).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imcprobe.meaning import State
 from imcprobe.safetext import safe
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ def hint_record(hint: Hint) -> dict[str, str]:
     }
 
 
-def advisory_record(advisory: Advisory) -> dict[str, str | None]:
-    """An advisory, and what the build shows of it; `builds BUILD` tells what it is about.
+def advisory_records(advisories: tuple[Advisory, ...]) -> dict[str, Any]:
+    """The advisories of a build: those whose fix it shows to be missing, and the names of the others.
 
-    Every record of a scan has those of its build, so that each word counts.
+    `builds BUILD` tells what they are about: every record of a scan has them, so that each word counts.
     """
     return {
-        "id": advisory.id,
-        "cve": advisory.cve,
-        "state": str(advisory.state),
-        "fixed_in": advisory.fixed_in,
+        "advisories": [
+            {"id": each.id, "cve": each.cve, "fixed_in": each.fixed_in}
+            for each in advisories
+            if each.state is State.NOT_FIXED
+        ],
+        "advisories_not_shown": [each.id for each in advisories if each.state is State.NOT_SHOWN],
     }

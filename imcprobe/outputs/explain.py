@@ -28,7 +28,8 @@ def explanation_record(found: Identification, others: Sequence[Release] = ()) ->
     """The same as data: what a greeting with the build is identified as, what it has fixed, other rows."""
     return {
         **identification_record(found),
-        "advisories": [{**_about(each), "state": str(each.state)} for each in found.advisories],
+        "advisories": [_about(each) for each in found.advisories if each.state is State.NOT_FIXED],
+        "advisories_not_shown": [_about(each) for each in found.advisories if each.state is State.NOT_SHOWN],
         "fixed": [_about(row) for row in fixes_of(found)],
         "others": [release_record(row) for row in others],
     }

@@ -20,7 +20,7 @@ from imcprobe.fingerprint.builds import TABLE_NAME
 from imcprobe.fingerprint.reply import is_single, parse_reply
 from imcprobe.model import SCHEMA_NAME, Status
 from imcprobe.order import IN_TURN, Order
-from imcprobe.outputs.conclusion import advisory_record, hint_record, neighbour_record, release_details
+from imcprobe.outputs.conclusion import advisory_records, hint_record, neighbour_record, release_details
 from imcprobe.outputs.evidence import conversation_record
 from imcprobe.safetext import safe
 
@@ -164,7 +164,7 @@ def identification_record(found: Identification) -> dict[str, Any]:
         "support": None if found.support is None else asdict(found.support),
         "superseded_by": found.superseded_by,
         "hints": [hint_record(hint) for hint in found.hints],
-        "advisories": [advisory_record(advisory) for advisory in found.advisories],
+        **advisory_records(found.advisories),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imcprobe.evidence import Replies
-from imcprobe.meaning import Channel, State
+from imcprobe.meaning import Channel
 from imcprobe.model import SCHEMA_NAME, Caveat, Confidence, Family, Kind, Match, Status
 from imcprobe.order import MAX_SEED
 
@@ -215,8 +215,7 @@ def _identification() -> dict[str, Any]:
         {
             "id": _TEXT,
             "cve": {"type": ["string", "null"], "pattern": f"^CVE-{_D}{{4}}-{_D}{{4,7}}$"},
-            "state": _one_of(State),
-            "fixed_in": _TEXT_OR_NULL,
+            "fixed_in": _TEXT,
         }
     )
     return _object(
@@ -235,6 +234,7 @@ def _identification() -> dict[str, Any]:
             "superseded_by": {"type": ["string", "null"], "pattern": "^SP[1-9]$"},
             "hints": _list(hint),
             "advisories": _list(advisory),
+            "advisories_not_shown": _list(_TEXT),
         }
     )
 

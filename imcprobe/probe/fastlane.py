@@ -39,7 +39,6 @@ FIRST_READ = 479
 _PER_MOMENT = 8
 _SUCCESS = Status.SUCCESS
 _ERROR = getattr(select, "EPOLLERR", 0)
-_NOTHING = (None, None, None)
 _REFUSED, _REFUSAL = Status.CONNECTION_REFUSED, name_of(ECONNREFUSED)
 
 
@@ -167,7 +166,10 @@ class FastLane:
             if code == ECONNREFUSED:
                 del fresh[fd]
                 fields: tuple[object, ...]
-                fields = target, target[0], _REFUSED, b"", *_NOTHING, NO_TIMES, 1, _REFUSAL, at, *_NOTHING
+                # fmt: off
+                fields = (target, target[0], _REFUSED, b"", None, None, None, NO_TIMES, 1, _REFUSAL, at,
+                          None, None, None)
+                # fmt: on
                 seen.append(make(Observation, fields))
                 hang_up(fd, sock)
                 continue
@@ -194,7 +196,7 @@ class FastLane:
                 limit.learn(connect_seconds(sock) or now - started)
             took = make(Times, (None, (now - started) * 1000))
             # What a named tuple's own constructor does, without its frame; a test holds the order.
-            fields = target, target[0], _SUCCESS, data, *_NOTHING, took, 1, None, at, *_NOTHING
+            fields = target, target[0], _SUCCESS, data, None, None, None, took, 1, None, at, None, None, None
             seen.append(make(Observation, fields))
             leave(fd, sock)
         return others

@@ -198,7 +198,7 @@ class Sweep:
         if places <= 0:
             return False
         probes, plain = self._intake.take(places, time.monotonic())
-        if self._all_slow or any(port == IMPLICIT_TLS_PORT for _, port in plain):
+        if self._all_slow or IMPLICIT_TLS_PORT in [port for _, port in plain]:
             probes, plain = [*probes, *map(of_one_address, plain)], []
         for probe in probes:
             self._begin(probe)

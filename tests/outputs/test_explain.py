@@ -85,6 +85,7 @@ def test_a_build_is_what_a_greeting_with_it_is_identified_as(build: str) -> None
     assert {**record, "caveats": [], "confidence": ""} == {
         **identification_record(said),
         "advisories": record["advisories"],
+        "advisories_not_shown": record["advisories_not_shown"],
         "fixed": record["fixed"],
         "others": [],
         "caveats": [],
@@ -111,10 +112,11 @@ def test_as_data_an_explanation_has_what_is_fixed_and_the_rows_of_others() -> No
 def test_as_data_an_explanation_tells_what_each_advisory_is_about() -> None:
     """Records of scans do not: they have the names alone."""
     found = of_build(Build.parse("5.5.2650.21"))
-    told = explanation_record(found)["advisories"]
-    named = identification_record(found)["advisories"]
-    assert [{key: each[key] for key in named[0]} for each in told] == named != []
-    assert all(each["title"] and each["source"] for each in told)
+    told, named = explanation_record(found), identification_record(found)
+    missing, unseen = "advisories", "advisories_not_shown"
+    assert [{key: each[key] for key in named[missing][0]} for each in told[missing]] == named[missing] != []
+    assert [each["id"] for each in told[unseen]] == named[unseen] != []
+    assert all(each["title"] and each["source"] for each in [*told[missing], *told[unseen]])
 
 
 def test_a_line_of_a_build_without_a_row_has_its_position() -> None:
