@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +18,12 @@ from imcprobe.errors import UsageError
 from imcprobe.fingerprint.builds import lookup
 from imcprobe.model import Build
 from imcprobe.safetext import clip, quoted
-from imcprobe.testing.certificates import context, require
+from imcprobe.testing.certificates import require
 from imcprobe.testing.faults import FAULTS, Point, parse_fault
 from imcprobe.testing.fleet import MAX_MEMBERS, Fleet, Member
 from imcprobe.testing.greetings import DEFAULT_BUILD, GREETING_NAMES, greeting_for
 from imcprobe.testing.hostile.fleet import HOSTILE, hostile_cases
-from imcprobe.testing.ntlm import WINDOWS_NAMES, challenge_of
+from imcprobe.testing.ntlm import WINDOWS_NAMES
 from imcprobe.testing.profiles import member_of
 from imcprobe.testing.running import run_with
 
@@ -111,9 +110,13 @@ def mock(
     catch_log()
     terminal = Terminal(quiet=quiet)
     plain = _member(build, greeting, tuple(parse_fault(text) for text in fault or []))
-    member = _with_tls(_with_ntlm(plain, ntlm), tls=tls, implicit_tls=implicit_tls)
+    member = _dressed(plain, tls=tls, implicit_tls=implicit_tls, ntlm=ntlm)
     if _is_made_up(build):
         terminal.remark("no greeting of Exchange 4.0 with a build is known: this one is made up.")
+    if greeting is not None and greeting not in GREETING_NAMES and greeting.isalnum():
+        terminal.remark(
+            f"--greeting {quoted(greeting)}: no server of that name is known; it is said as it is."
+        )
     if command is not None and not command.strip():
         raise UsageError("--exec: give a command, like 'pytest -q'.")
     if fleet is None:
@@ -168,24 +171,12 @@ def _member(build: str | None, greeting: str | None, faults: tuple[Fault, ...]) 
     return Member(greeting_for(DEFAULT_BUILD if build is None else build), faults)
 
 
-def _with_ntlm(member: Member, windows: str | None) -> Member:
-    if windows is None:
-        return member
-    if windows not in WINDOWS_NAMES:
-        raise UsageError(f"--ntlm {quoted(windows)}: unknown. Known: {', '.join(WINDOWS_NAMES)}.")
-    return replace(member, manner=member.manner.challenging(challenge_of(windows)))
-
-
-def _with_tls(member: Member, *, tls: bool, implicit_tls: bool) -> Member:
-    if not tls and not implicit_tls:
-        return member
-    require("--tls" if tls else "--implicit-tls")
-    return replace(
-        member,
-        manner=member.manner.offering_starttls() if tls else member.manner,
-        tls=member.tls or context,
-        implicit_tls=implicit_tls,
-    )
+def _dressed(member: Member, *, tls: bool, implicit_tls: bool, ntlm: str | None) -> Member:
+    if tls or implicit_tls:
+        require("--tls" if tls else "--implicit-tls")
+    if ntlm is not None and ntlm not in WINDOWS_NAMES:
+        raise UsageError(f"--ntlm {quoted(ntlm)}: unknown. Known: {', '.join(WINDOWS_NAMES)}.")
+    return member.with_ntlm(ntlm).with_tls(starttls=tls, implicit=implicit_tls)
 
 
 def _is_made_up(build: str | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from imcprobe.testing.certificates import require
 from imcprobe.testing.faults import Fault, parse_fault
 from imcprobe.testing.fleet import Fleet, Member, address_exists
 from imcprobe.testing.greetings import DEFAULT_BUILD
@@ -79,14 +80,22 @@ class ServerFactory(_Factory):
         build: str | None = None,
         fault: FaultSpec = None,
         refused: bool = False,
+        tls: bool = False,
+        implicit_tls: bool = False,
+        ntlm: str | None = None,
     ) -> MockServer:
         """Start a server on 127.0.0.1 that says `greeting`: bytes, or a build or name for `member_of`.
 
-        A name answers what is asked as that server does. `build` stands for the greeting of a build. Raises
-        UsageError for unknown names.
+        A name answers what is asked as that server does. `build` stands for the greeting of a build. With
+        `tls` it offers STARTTLS, with `implicit_tls` it begins with TLS, by a self-signed certificate (both
+        need the extra `tls`); `ntlm` is the Windows that answers AUTH NTLM ("2003"). Raises UsageError for
+        unknown names.
         """
+        if tls or implicit_tls:
+            require("TLS of a mock")
         member = _member(greeting if build is None else build, fault, refused=refused)
-        return self._start(member.at("127.0.0.1", 0))
+        dressed = member.with_ntlm(ntlm).with_tls(starttls=tls, implicit=implicit_tls)
+        return self._start(dressed.at("127.0.0.1", 0))
 
 
 class FleetFactory(_Factory):

@@ -7,12 +7,14 @@ import ipaddress
 import resource
 import socket
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Self
 
 from imcprobe.errors import UsageError
+from imcprobe.testing.certificates import context
 from imcprobe.testing.manner import IMS
+from imcprobe.testing.ntlm import challenge_of
 from imcprobe.testing.server import DEFAULT_GREETING, MockServer
 
 if TYPE_CHECKING:
@@ -60,6 +62,19 @@ class Member:
             refused=self.refused,
             deaf=self.deaf,
         )
+
+    def with_tls(self, *, starttls: bool, implicit: bool) -> Member:
+        """The same with TLS; where it has no certificate, by one of the kind that Exchange makes itself."""
+        if not starttls and not implicit:
+            return self
+        manner = self.manner.offering_starttls() if starttls else self.manner
+        return replace(self, manner=manner, tls=self.tls or context, implicit_tls=implicit)
+
+    def with_ntlm(self, windows: str | None) -> Member:
+        """The same with the challenge of a Windows, one of `ntlm.WINDOWS_NAMES`. Raises UsageError."""
+        if windows is None:
+            return self
+        return replace(self, manner=self.manner.challenging(challenge_of(windows)))
 
 
 class Fleet:

@@ -242,6 +242,12 @@ def test_a_quiet_mock_makes_no_remark(shell: Any) -> None:
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
 
 
+def test_a_greeting_that_is_nearly_a_name_is_said_as_it_is_and_told_of(shell: Any) -> None:
+    for greeting, is_told in (("Exchange2013", True), ("exchange2013", False), ("220 hello", False)):
+        done = shell(f"imcprobe mock --greeting '{greeting}' --port 0 --exec true")
+        assert ("no server of that name is known" in done.err) is is_told
+
+
 @pytest.mark.parametrize(
     ("same", "others", "remarked"), [(15, 0, False), (16, 0, True), (16, 16, False), (17, 16, True)]
 )

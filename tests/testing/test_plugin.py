@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imcprobe.errors import UsageError
+from imcprobe.probe.api import check
+from imcprobe.probe.options import ProbeOptions
 from imcprobe.testing.factories import FleetFactory, ServerFactory
 from imcprobe.testing.faults import parse_fault
 from imcprobe.testing.fleet import Member, address_exists
@@ -129,6 +131,20 @@ def test_a_fleet_has_a_subnet_of_its_own(imc_fleet: FleetFactory) -> None:
     assert len({server.host.rpartition(".")[0] for server in fleet}) == 1
     assert len({server.port for server in fleet}) == 1
     assert not fleet.address.startswith("127.0.")
+
+
+async def test_a_server_has_tls_and_ntlm_when_it_is_told_to(imc_server: ServerFactory) -> None:
+    everything = ProbeOptions(tls=True, ntlm=True)
+    seen = (await check(imc_server(tls=True, ntlm="2003").address, options=everything)).observation
+    assert seen.tls is not None
+    assert seen.ntlm is not None
+    assert (seen.tls.negotiated, seen.ntlm.windows) == (True, (5, 2, 3790))
+    first = ProbeOptions(implicit_tls=True)
+    seen = (await check(imc_server(implicit_tls=True).address, options=first)).observation
+    assert seen.tls is not None
+    assert (seen.tls.implicit, seen.tls.negotiated) == (True, True)
+    with pytest.raises(UsageError, match="unknown"):
+        imc_server(ntlm="3.11")
 
 
 def test_where_only_one_address_exists_members_get_ports() -> None:
