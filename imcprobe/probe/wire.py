@@ -8,7 +8,6 @@ aiosmtplib gets its code alone; what came out of turn is kept aside, inside TLS 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -60,8 +59,12 @@ class Wire(socket.socket):
     def early(self) -> bytes:
         """Bytes that nobody asked for, taken now or before: asked for just before a command."""
         if unread(self):
-            with contextlib.suppress(OSError, TlsError):
+            try:
                 self._early = (self._early + self._hear(MAX_EARLY))[:MAX_EARLY]
+            except TlsError as error:
+                self._broken(error)
+            except OSError:
+                pass  # told again when aiosmtplib reads
         return self._early
 
     def start_tls(self, host: str) -> asyncio.Future[None]:

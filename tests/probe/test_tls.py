@@ -298,6 +298,19 @@ async def test_an_end_of_tls_is_the_end_though_the_connection_stays_open() -> No
         wire.close()
 
 
+async def test_what_is_no_tls_between_two_commands_is_remembered() -> None:
+    """It is found when one looks for what nobody asked for, and is why the next command fails."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        wire = Wire(ours, 0)
+        secured = wire.start_tls("mx.example.com")
+        theirs.sendall(PLAIN)
+        assert wire.early() == b""
+        assert str(wire.tls_error) == "wrong version number"
+        assert isinstance(secured.exception(), TlsError)
+        wire.close()
+
+
 async def test_a_reset_that_sending_is_told_of_is_a_reset() -> None:
     """It has come while the connection waited for its turn."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
