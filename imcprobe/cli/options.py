@@ -234,8 +234,9 @@ def parse_probing(
         raise UsageError(f"--rate {rate:g}: give connections per second above 0, like 100.")
     if ptr:
         require_extra("--ptr", "dns.asyncresolver", "dns")
-    for option in ("--tls",) * tls + ("--implicit-tls",) * implicit_tls:
-        require_extra(option, "cryptography", "tls")
+    for option, is_given in (("--tls", tls), ("--implicit-tls", implicit_tls)):
+        if is_given:
+            require_extra(option, "cryptography", "tls")
     return ProbeOptions(
         concurrency=concurrency,
         rate=rate,

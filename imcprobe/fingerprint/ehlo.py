@@ -57,11 +57,6 @@ def telling(lines: Iterable[str]) -> frozenset[str]:
     return _KNOWN & words.union([word.partition("=")[0] for word in words if "=" in word])
 
 
-def with_ehlo(found: Identification, lines: Sequence[str]) -> Identification:
-    """Narrow an identification by the lines of an EHLO reply, codes taken off."""
-    return with_keywords(found, telling(lines))
-
-
 def with_keywords(found: Identification, said: frozenset[str]) -> Identification:
     """Narrow an identification by the `telling` keywords of an EHLO reply; the same one if they add nothing.
 

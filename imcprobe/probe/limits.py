@@ -47,7 +47,9 @@ def connections(options: ProbeOptions, targets: int) -> int:
     Those that talk, or wait to, are among them.
     """
     most = max(targets, 1) * (MAX_ALL_ADDRESSES if options.all_addresses else 1)
-    places = (options.concurrency, *[options.conversations] * _PLACES * options.converses)
+    places = [options.concurrency]
+    if options.converses:
+        places += [options.conversations] * _PLACES
     return sum(min(each, most) for each in places)
 
 

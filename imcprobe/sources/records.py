@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINE = 1 << 23
-"""Bytes of a record, without its line end. A byte is five characters at the most, and eight times there may
-be 64 KiB of them: a greeting, EHLO's reply, once more as keywords and inside TLS, and four other replies,
-which makes 2.5 MiB. A certificate of 100 KiB makes 1.2 MiB, ten characters for a byte and Base64; a challenge
-of 48 KiB and its names less than 1 MiB. Nothing else is of that size."""
+"""Bytes of a record, without its line end. A byte is five characters at the most, and nine times there may
+be 64 KiB of them: a greeting, EHLO's reply, once more as keywords and inside TLS, and five other replies,
+which makes 2.8 MiB. A certificate of 100 KiB and a hundred names out of it make 1.2 MiB, a challenge of
+48 KiB 64 KiB of Base64. Nothing else is of that size."""
 MAX_DOCUMENT = 1 << 27
 """Bytes of one JSON object: it is read in one go, and what is made of it takes up to 24 times as much."""
 

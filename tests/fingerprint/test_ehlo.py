@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imcprobe.fingerprint.ehlo import with_ehlo
+from imcprobe.fingerprint.ehlo import telling, with_keywords
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.model import Confidence, Observation, Status, Target
 
@@ -34,7 +34,7 @@ def test_keywords_narrow_what_a_greeting_leaves_open(
 ) -> None:
     found = identify(greeting)
     assert found is not None
-    narrowed = with_ehlo(found, ["mx.example.com Hello", *keywords])
+    narrowed = with_keywords(found, telling(["mx.example.com Hello", *keywords]))
     assert narrowed.product == product
     assert (narrowed.build, narrowed.releases, narrowed.host) == (found.build, found.releases, found.host)
 
@@ -42,7 +42,7 @@ def test_keywords_narrow_what_a_greeting_leaves_open(
 def test_the_greeting_of_the_reply_is_no_keyword() -> None:
     found = identify(WINDOWS)
     assert found is not None
-    assert with_ehlo(found, ["XEXCH50"]) == found
+    assert with_keywords(found, telling(["XEXCH50"])) == found
 
 
 def test_an_observation_with_an_ehlo_reply_is_concluded_with_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imcprobe.evidence import Certificate, Ntlm, Replies, Reply, Tls
-from imcprobe.fingerprint.ehlo import MAX_KEYWORDS, MAX_PARAMETERS, keywords, row_for, telling, with_ehlo
+from imcprobe.fingerprint.ehlo import MAX_KEYWORDS, MAX_PARAMETERS, keywords, row_for, telling, with_keywords
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.knowledge.keywords import GENERATIONS, NOTHING_TOLD, KeywordRow, Transcript
 from imcprobe.knowledge.replies import REPLIES, ReplyRow
@@ -386,7 +386,7 @@ def test_the_same_evidence_behind_the_same_greeting_is_the_same_identification()
 def test_with_nothing_that_tells_the_identification_is_the_greetings_own() -> None:
     assert judged(OWN, ntlm=Ntlm(b""), tls=Tls(), helo=(250, ("mx",))) is judged(OWN)
     found = judged(LATER)
-    assert with_ehlo(found, ["mx", "PIPELINING"]) is found
+    assert with_keywords(found, telling(["mx", "PIPELINING"])) is found
 
 
 _words = st.sampled_from(

@@ -9,7 +9,7 @@ import pytest
 
 from imcprobe.addresses import read_ranges
 from imcprobe.errors import InputError, TargetError
-from imcprobe.fingerprint.ehlo import with_ehlo
+from imcprobe.fingerprint.ehlo import telling, with_keywords
 from imcprobe.fingerprint.identify import conclude, identify
 from imcprobe.fingerprint.reply import is_single
 from imcprobe.knowledge.keywords import GENERATIONS
@@ -103,7 +103,7 @@ def test_a_target_is_quoted_no_longer_in_its_message() -> None:
 def products(*keywords: str) -> str | None:
     found = identify(LATER)
     assert found is not None
-    return with_ehlo(found, ["mx.example.com Hello", *keywords]).product
+    return with_keywords(found, telling(["mx.example.com Hello", *keywords])).product
 
 
 @pytest.mark.parametrize(

@@ -369,7 +369,7 @@ def test_the_most_that_a_probe_can_write_is_read_back(form: str) -> None:
         attempts=1_000,
         error=WORST * 6_000,
         seen_at=4_000_000_000.5,
-        replies=Replies(reply, reply, reply, reply),
+        replies=Replies(reply, reply, reply, reply, reply),
         ptr=(WORST * 255,) * 100,
     )
     writer = FORMATS[form]()
